@@ -1,0 +1,110 @@
+"""The total table: for every state and input, what follows.
+
+`decide` never fails and never does I/O. It answers with *move* (the task changes), *ignore* (nothing
+new: late and doubled things are normal) or *refuse* (it must not happen now; nothing changes).
+
+| input         | queued        | submitting          | processing      | final                    |
+| ------------- | ------------- | ------------------- | --------------- | ------------------------ |
+| SendStarted   | submitting    | resend, if allowed  | refuse          | refuse                   |
+| Accepted      | processing    | processing          | id, or ignore   | late video, id           |
+| Refused       | ignore        | rejected or unknown | ignore          | frees a slot             |
+| TryLater      | ignore        | queued or unknown   | ignore          | frees a slot             |
+| SubmitUnknown | ignore        | stays, to be read   | ignore          | id                       |
+| Report        | processing …  | processing …        | settles results | late video, ends a watch |
+| Read…         | ignore        | resend or time      | next look, time | next look of a watch     |
+| Tick          | never_started | outcome unknown     | ignore          | next look of a watch     |
+| CancelAsked   | canceled      | canceled            | canceled        | ignore or refuse         |
+| AskUpstream   | ignore        | look now            | look now        | look now while watched   |
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from enum import StrEnum
+
+from service.core import reporting, sending
+from service.core.afterwards import decide_final
+from service.core.decision import Context, Decision, finish, ignore, move, past
+from service.core.inputs import (
+    Accepted,
+    AskUpstream,
+    CancelAsked,
+    Input,
+    ReadFailed,
+    ReadNothing,
+    Refused,
+    Report,
+    SendStarted,
+    SubmitUnknown,
+    Tick,
+    TryLater,
+)
+from service.core.states import State
+from service.core.task import Fault, Policy, Task
+
+
+def decide(  # noqa: C901 - the table: one case an input
+    task: Task, event: Input, now: datetime, policy: Policy, jitter: float
+) -> Decision:
+    """Decide what follows from `event` for `task`; `jitter` is in [0, 1)."""
+    ctx = Context(now, policy, jitter)
+    if task.final:
+        return decide_final(task, event, ctx)
+    match event:
+        case SendStarted():
+            return sending.send_started(task, event, ctx)
+        case Accepted():
+            return reporting.accepted(task, event, ctx)
+        case Refused():
+            return sending.refused(task, event, ctx)
+        case TryLater():
+            return sending.try_later(task, event, ctx)
+        case SubmitUnknown():
+            return sending.submit_unknown(task, event, ctx)
+        case Report():
+            return reporting.report(task, event, ctx)
+        case ReadNothing() | ReadFailed():
+            return reporting.read(task, event, ctx)
+        case Tick():
+            return _tick(task, ctx)
+        case CancelAsked():
+            return finish(task, State.CANCELED, None, ctx, "canceled")
+        case AskUpstream():
+            return _ask(task, event, ctx)
+
+
+class Step(StrEnum):
+    """What has to be done about a task whose `look_again_at` came."""
+
+    SEND = "send"
+    READ = "read"
+    TICK = "tick"
+
+
+def next_step(task: Task, now: datetime, policy: Policy) -> Step:
+    """Say what a task that is due needs: a send, a read of the upstream, or only the time."""
+    if task.final:
+        given_up = task.slot_since is None or now >= task.slot_since + policy.slot_max
+        return Step.TICK if given_up else Step.READ
+    if task.state is State.QUEUED:
+        return Step.TICK if now >= task.start_by else Step.SEND
+    if task.state is State.SUBMITTING and not task.unknown:
+        return Step.TICK
+    return Step.SEND if sending.may_resend(task, now, policy) else Step.READ
+
+
+def _tick(task: Task, ctx: Context) -> Decision:
+    if task.state is State.QUEUED:
+        if ctx.now >= task.start_by:
+            return sending.never_started(task, ctx)
+        return ignore(task, "waiting")
+    if task.state is State.SUBMITTING and not task.unknown and past(task.look_again_at, ctx.now):
+        text = "The process that was sending it ended before an answer came."
+        return sending.stay_unknown(task, Fault("no_answer", text), ctx, answered=False)
+    return ignore(task, "nothing_due")
+
+
+def _ask(task: Task, event: AskUpstream, ctx: Context) -> Decision:
+    being_sent = task.state is State.SUBMITTING and not task.unknown
+    if task.state is State.QUEUED or being_sent or past(task.look_again_at, ctx.now):
+        return ignore(task, event.reason)
+    return move(replace(task, look_again_at=ctx.now), event.reason)

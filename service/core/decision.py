@@ -1,0 +1,138 @@
+"""What a decision is, and the few ways to make one."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from service.core import retry
+from service.core.states import CallbackOutcome, ResultState, State
+from service.core.task import Fault, Policy, Result, Task
+
+
+class Verdict(StrEnum):
+    """What `decide` makes of an input."""
+
+    MOVE = "move"
+    """The task changes."""
+    IGNORE = "ignore"
+    """Nothing new: late and doubled things are normal."""
+    REFUSE = "refuse"
+    """It must not happen now. Nothing changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """An event to write: its type, and the result it is about for `video.*`."""
+
+    type: str
+    result_index: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What follows. `task` is the task as it is afterwards, the very same unless it moves.
+
+    `outcome` is what a callback that brought this input is called afterwards.
+    """
+
+    verdict: Verdict
+    task: Task
+    reason: str
+    announce: tuple[Announcement, ...] = ()
+    outcome: CallbackOutcome = CallbackOutcome.DUPLICATE
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What decisions may use besides task and input; `jitter` is one throw of the dice in [0, 1)."""
+
+    now: datetime
+    policy: Policy
+    jitter: float
+
+
+def move(
+    task: Task,
+    reason: str,
+    announce: tuple[Announcement, ...] = (),
+    outcome: CallbackOutcome = CallbackOutcome.APPLIED,
+) -> Decision:
+    """Change the task."""
+    return Decision(Verdict.MOVE, task, reason, announce, outcome)
+
+
+def ignore(task: Task, reason: str) -> Decision:
+    """Change nothing, for a normal reason."""
+    outcome = CallbackOutcome.DUPLICATE
+    return Decision(Verdict.IGNORE, task, reason, outcome=outcome)
+
+
+def refuse(task: Task, reason: str, outcome: CallbackOutcome | None = None) -> Decision:
+    """Change nothing, because it must not happen now."""
+    return Decision(Verdict.REFUSE, task, reason, outcome=outcome or CallbackOutcome.DUPLICATE)
+
+
+def finish(
+    task: Task,
+    state: State,
+    fault: Fault | None,
+    ctx: Context,
+    reason: str,
+    before: tuple[Announcement, ...] = (),
+) -> Decision:
+    """End the task: settle what is open, say so, and keep watch while its slot is held.
+
+    Open results fail with `fault`, except those of a canceled task: nobody is told of them.
+    """
+    open_state = ResultState.CANCELED if state is State.CANCELED else ResultState.FAILED
+    told = () if state is State.CANCELED else task.open_results
+    results = tuple(
+        Result(r.index, open_state, None, fault, ctx.now) if r.state is ResultState.PENDING else r
+        for r in task.results
+    )
+    watch = ctx.now + ctx.policy.poll_after if task.slot_since is not None else None
+    ended = replace(
+        task,
+        state=state,
+        results=results,
+        error=None if state is State.COMPLETED else fault,
+        finished_at=ctx.now,
+        lease_until=None,
+        polls=0,
+        look_again_at=watch,
+    )
+    announce = (
+        *before,
+        *(Announcement("video.failed", r.index) for r in told),
+        Announcement(f"task.{state.value}"),
+    )
+    return move(ended, reason, announce)
+
+
+def next_look(task: Task, ctx: Context) -> datetime:
+    """When an open task that is upstream, or may be, has to be looked at again."""
+    policy = ctx.policy
+    submitting = task.state is State.SUBMITTING
+    first = policy.unknown_read_after if submitting else policy.poll_after
+    look = ctx.now + retry.poll_wait(task.polls, first, policy.poll_max, ctx.jitter)
+    if submitting and task.read_empty_at and task.resend_at and task.first_sent_at:
+        resend = max(task.resend_at, ctx.now)
+        if resend < task.first_sent_at + policy.resend_window:
+            look = min(look, resend)
+    deadline = task.deadline_at
+    if deadline is None:
+        return look
+    if ctx.now < deadline:
+        return min(look, deadline)
+    # Inside the grace: a last answer is tried for about ten times.
+    return min(ctx.now + policy.deadline_grace / 10, deadline + policy.deadline_grace)
+
+
+def past(moment: datetime | None, now: datetime) -> bool:
+    """Whether the moment is known and has come."""
+    return moment is not None and now >= moment
+
+
+def seconds(value: float) -> timedelta:
+    """Say a number of seconds as a timedelta."""
+    return timedelta(seconds=value)

@@ -1,0 +1,168 @@
+"""What the flows are handed: the shapes of things that are plural or foreign.
+
+Providers (upstreams), sinks (where events go), the clock and the dice. The database is not here: there
+is one, and tests use a real one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from service.core.errors import FieldError
+from service.core.inputs import Answer, Reading, Report
+from service.core.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A request that was validated: what of it the house needs to know.
+
+    `request` is what is stored and mapped: the caller's own JSON without the webhook URL and taskUUID
+    that Callboard sets itself. `warnings` are shown to the caller.
+    """
+
+    request: Mapping[str, object]
+    model: str
+    results_expected: int
+    task_uuid: UUID | None = None
+    notify_url: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FirstSend:
+    """The exact bytes of the first send, kept and repeated by every later one.
+
+    `key_hint` is a fingerprint of the API key: a resend under another key could be another request.
+    """
+
+    url: str
+    body: bytes
+    account: str
+    key_hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class RawCallback:
+    """One HTTP call from a provider, as it came. Header names are lower case."""
+
+    task_uuid: UUID
+    body: bytes
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedCallback:
+    """What a callback says, after its signature was checked.
+
+    `verified` is None where no signature can be checked. `report` is None when nothing can be read of
+    it. `names_other` says that it names another task than its path; `detail` is for people.
+    """
+
+    verified: bool | None
+    report: Report | None
+    names_other: bool = False
+    detail: str = ""
+
+
+class InvalidRequest(Exception):  # noqa: N818 - house names of errors
+    """A caller's request breaks rules of its provider; pointers are relative to the request."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__(f"{len(errors)} faults")
+        self.errors = tuple(errors)
+
+
+class Provider(Protocol):
+    """One upstream that generates video. All but `submit` and `read` are pure."""
+
+    name: str
+
+    def check(self, request: object) -> Checked:
+        """Validate a caller's request in full; raises InvalidRequest with every fault."""
+        ...
+
+    def first_send(
+        self, task: Task, request: Mapping[str, object], webhook_url: str | None
+    ) -> FirstSend:
+        """Make the bytes of the first send."""
+        ...
+
+    async def submit(self, task: Task, send: FirstSend) -> Answer:
+        """Send; never raises for anything the upstream or the network does."""
+        ...
+
+    async def read(self, task: Task, send: FirstSend) -> Reading:
+        """Ask what became of a task; never raises for anything the upstream or the network does."""
+        ...
+
+    def open_callback(self, call: RawCallback) -> OpenedCallback:
+        """Verify and read a callback; never raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One event on its way to one target. `body` and `headers` are the same on every attempt.
+
+    `secrets` sign it, newest first; `sent_at` is the Unix time of this attempt in seconds.
+    """
+
+    event_id: UUID
+    event_type: str
+    task_uuid: UUID | None
+    body: bytes
+    content_type: str
+    sent_at: int
+    secrets: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a delivery goes: a subscription's kind and settings, or a task's notifyURL."""
+
+    kind: str
+    url: str | None = None
+    settings: Mapping[str, object] | None = None
+    timeout_s: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of one attempt. `gone` means that the target wants no more (410)."""
+
+    ok: bool
+    status: int | None = None
+    error: str | None = None
+    retry_after_s: float | None = None
+    gone: bool = False
+    response: bytes = b""
+
+
+class Sink(Protocol):
+    """One kind of target for events."""
+
+    async def send(self, target: Target, event: Outgoing) -> Sent:
+        """Make one attempt; never raises for anything the target or the network does."""
+        ...
+
+    async def close(self) -> None:
+        """Give back connections and files."""
+        ...
+
+
+class Dice(Protocol):
+    """Where randomness and ids come from; tests throw loaded ones."""
+
+    def jitter(self) -> float:
+        """Throw a number in [0, 1)."""
+        ...
+
+    def uuid(self) -> UUID:
+        """Make a UUID v4."""
+        ...
+
+    def secret(self, size: int) -> bytes:
+        """Make that many bytes nobody can guess."""
+        ...
