@@ -66,7 +66,7 @@ class OpenedCallback:
     detail: str = ""
 
 
-class InvalidRequest(Exception):  # noqa: N818 - house names of errors
+class InvalidRequest(Exception):
     """A caller's request breaks rules of its provider; pointers are relative to the request."""
 
     def __init__(self, errors: Sequence[FieldError]) -> None:

@@ -1,5 +1,6 @@
 """A task as decisions see it: plain frozen values, no rows and no wire shapes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -119,6 +120,22 @@ class Task:
     def has_video(self, video_uuid: str) -> bool:
         """Whether this video is among its results, late ones included."""
         return any(r.video and r.video.video_uuid == video_uuid for r in self.results)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What is shown of a task and never decided by. Kept apart from the hot row.
+
+    `request` and `metadata` are JSON texts, so that what was given comes back untouched; `request` is
+    empty where it was not loaded.
+    """
+
+    labels: Mapping[str, str]
+    metadata: bytes
+    warnings: tuple[str, ...] = ()
+    request: bytes = b""
+    retry_of: UUID | None = None
+    notify_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
