@@ -1,0 +1,68 @@
+"""Deliveries: claimed, sent, recorded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from service.store.pool import Conn, Record
+from service.store.queries import load
+
+SQL = load("deliveries")
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What became of one attempt. `wait_s` is set when another one follows."""
+
+    state: str
+    wait_s: float | None
+    status: int | None
+    error: str | None
+    duration_ms: int
+    response: bytes
+
+
+async def claim(
+    conn: Conn, limit: int, lease_s: float, busy: Sequence[UUID], now: datetime | None = None
+) -> list[Record]:
+    """Claim deliveries that are due, with all that sending them takes."""
+    return list(await conn.fetch(SQL["claim_deliveries"], limit, lease_s, list(busy), now))
+
+
+async def record(
+    conn: Conn, delivery: Record, attempt: Attempt, now: datetime | None = None
+) -> bool:
+    """Record an attempt; false when the delivery was taken over in the meantime."""
+    moved = await conn.fetchval(
+        SQL["record_attempt"],
+        delivery["created_at"],
+        delivery["id"],
+        delivery["lease_no"],
+        attempt.state,
+        attempt.wait_s,
+        attempt.status,
+        attempt.error,
+        attempt.duration_ms,
+        attempt.response,
+        now,
+    )
+    if moved and attempt.state != "pending":
+        await conn.execute(SQL["wake_followers"], delivery["target"], delivery["task_uuid"], now)
+    return bool(moved)
+
+
+async def rescue(conn: Conn, now: datetime | None = None) -> None:
+    """Give deliveries back whose sender ended without recording."""
+    await conn.execute(SQL["rescue_deliveries"], now)
+
+
+async def seconds_to_next(conn: Conn, now: datetime | None = None) -> float | None:
+    """Say how long until a delivery is due; none when nothing waits."""
+    wait = await conn.fetchval(SQL["next_delivery"], now)
+    return None if wait is None else float(wait)
+
+
+async def undelivered(conn: Conn) -> int:
+    """Count the deliveries that wait or are under way."""
+    return int(await conn.fetchval(SQL["count_undelivered"]))

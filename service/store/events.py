@@ -1,0 +1,62 @@
+"""The feed of events. Its cursor is (incarnation, transaction, seq)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from service.store.pool import Conn, Record
+from service.store.queries import load
+
+SQL = load("events")
+
+
+class Position(NamedTuple):
+    """A place in the feed; it is compared as a tuple."""
+
+    incarnation: int
+    xid: int
+    seq: int
+
+
+START = Position(0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where the feed ends now, and up to where it was dropped."""
+
+    end: Position
+    dropped: Position
+
+
+async def head(conn: Conn) -> Head:
+    """Read where the feed ends: below the oldest transaction that still runs."""
+    row = await conn.fetchrow(SQL["feed_head"])
+    if row is None:
+        raise LookupError("the feed has lost its row")
+    dropped = Position(row["dropped_incarnation"], row["dropped_xid"], row["dropped_seq"])
+    return Head(Position(row["incarnation"], row["xmin"] - 1, 2**63 - 1), dropped)
+
+
+async def read(
+    conn: Conn,
+    tenant: str,
+    after: Position,
+    types: Sequence[str] | None,
+    task_uuid: UUID | None,
+    limit: int,
+) -> list[Record]:
+    """Give a page of the feed, oldest first."""
+    wanted = list(types) if types is not None else None
+    return list(await conn.fetch(SQL["read_feed"], tenant, *after, wanted, task_uuid, limit))
+
+
+async def raise_incarnation(conn: Conn) -> int:
+    """Begin a new incarnation when this is not the cluster that wrote the feed."""
+    return int(await conn.fetchval(SQL["raise_incarnation"]))
+
+
+async def lag_seconds(conn: Conn) -> float:
+    """Say by how many seconds a running transaction holds the feed back."""
+    return max(float(await conn.fetchval(SQL["feed_lag"])), 0.0)

@@ -1,0 +1,75 @@
+"""Rows to values of `core`, and back to what a statement takes."""
+
+import json
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+from service.core.states import ResultState, State
+from service.core.task import Card, Fault, FaultKind, Result, Task, Video
+from service.store.pool import Record
+
+_TASK_FIELDS = (
+    *("task_uuid", "tenant", "provider", "account", "model", "results_expected", "created_at"),
+    *("start_by", "deadline_seconds", "deadline_at", "first_sent_at", "sent_at", "submitted_at"),
+    *("finished_at", "attempts", "unknown", "resend_at", "read_empty_at", "upstream_id", "polls"),
+    *("settled_since", "vague_polls", "vague_since", "look_again_at", "lease_no", "lease_until"),
+    *("slot_since", "event_sequence"),
+)
+
+
+def fault_json(fault: Fault | None) -> str | None:
+    """Write a fault for a jsonb column; NUL, which jsonb cannot hold, is left out."""
+    if fault is None:
+        return None
+    return json_text({"code": fault.code, "message": fault.message, "kind": fault.kind.value})
+
+
+def json_text(value: object) -> str:
+    """Write JSON that a jsonb column takes."""
+    return json.dumps(value, ensure_ascii=False).replace("\\u0000", "")
+
+
+def fault_of(text: str | None) -> Fault | None:
+    """Read a fault back."""
+    if text is None:
+        return None
+    raw = json.loads(text)
+    return Fault(raw["code"], raw["message"], FaultKind(raw["kind"]))
+
+
+def task_of(row: Record, results: Iterable[Result]) -> Task:
+    """Make a task of its row and its results."""
+    fields = {name: row[name] for name in _TASK_FIELDS}
+    return Task(
+        **fields, state=State(row["state"]), results=tuple(results), error=fault_of(row["error"])
+    )
+
+
+def result_of(row: Record) -> Result:
+    """Make a result of its row."""
+    video = None
+    if row["video_uuid"] is not None:
+        video = Video(row["video_uuid"], row["video_url"], row["seed"], row["cost"], row["nsfw"])
+    return Result(
+        row["index"], ResultState(row["state"]), video, fault_of(row["error"]), row["settled_at"]
+    )
+
+
+def card_of(row: Record, request: str = "") -> Card:
+    """Make a card of its row."""
+    return Card(
+        labels=json.loads(row["labels"]),
+        metadata=row["metadata"].encode(),
+        warnings=tuple(row["warnings"]),
+        request=request.encode(),
+        retry_of=row["retry_of"],
+        notify_url=row["notify_url"],
+    )
+
+
+def group_results(rows: Iterable[Record]) -> Mapping[UUID, list[Result]]:
+    """Sort result rows by their task."""
+    groups: dict[UUID, list[Result]] = {}
+    for row in rows:
+        groups.setdefault(row["task_uuid"], []).append(result_of(row))
+    return groups

@@ -1,0 +1,67 @@
+-- The inbox of callbacks.
+
+-- name: insert_callbacks
+-- Keep callbacks byte for byte, with what became of each; ids come back in the given order.
+-- $1 timestamptz now, or null
+-- $2 text[] providers
+-- $3 uuid[] tasks
+-- $4 bytea[] bodies
+-- $5 jsonb[] headers
+-- $6 text[] outcomes
+-- $7 text[] details
+INSERT INTO callboard.callbacks (received_at, provider, task_uuid, body, headers, outcome, detail, settled_at)
+SELECT c.at, n.provider, n.task_uuid, n.body, n.headers, n.outcome, n.detail,
+       CASE WHEN n.outcome <> 'pending' THEN c.at END
+FROM unnest($2::text[], $3::uuid[], $4::bytea[], $5::jsonb[], $6::text[], $7::text[]) WITH ORDINALITY
+     AS n (provider, task_uuid, body, headers, outcome, detail, position),
+     (SELECT coalesce($1::timestamptz, clock_timestamp()) AS at) AS c
+ORDER BY n.position
+RETURNING id, received_at
+
+-- name: claim_pending
+-- Take callbacks that were stored unapplied, oldest first; their rows stay locked until they are settled.
+-- $1 integer how many
+-- $2 integer leave those alone that were tried this often
+SELECT c.id, c.received_at, c.provider, c.task_uuid, c.body, c.headers, c.tries
+FROM callboard.callbacks AS c
+WHERE c.outcome = 'pending' AND c.tries < $2::integer
+ORDER BY c.id
+LIMIT $1::integer
+FOR UPDATE SKIP LOCKED
+
+-- name: settle_callbacks
+-- Note what became of callbacks that were pending.
+-- $1 timestamptz[] received_at
+-- $2 bigint[] ids
+-- $3 text[] outcomes
+-- $4 text[] details
+UPDATE callboard.callbacks AS c
+SET outcome = n.outcome, detail = n.detail, tries = c.tries + 1,
+    settled_at = CASE WHEN n.outcome <> 'pending' THEN clock_timestamp() END
+FROM unnest($1::timestamptz[], $2::bigint[], $3::text[], $4::text[]) AS n (received_at, id, outcome, detail)
+WHERE c.received_at = n.received_at AND c.id = n.id
+
+-- name: count_pending
+-- How many callbacks wait to be applied.
+SELECT count(*) FROM callboard.callbacks AS c WHERE c.outcome = 'pending'
+
+-- name: list_callbacks
+-- A page of the inbox, newest first.
+-- $1 text tenant
+-- $2 uuid task, or null
+-- $3 text outcome, or null
+-- $4 bigint only older than this id, or null
+-- $5 integer how many
+SELECT c.id, c.received_at, c.provider, c.task_uuid, c.body, c.headers, c.outcome, c.detail
+FROM callboard.callbacks AS c
+WHERE c.tenant = $1::text AND ($2::uuid IS NULL OR c.task_uuid = $2::uuid)
+  AND ($3::text IS NULL OR c.outcome = $3::text) AND ($4::bigint IS NULL OR c.id < $4::bigint)
+ORDER BY c.id DESC
+LIMIT $5::integer
+
+-- name: get_callback
+-- One callback of the inbox.
+-- $1 text tenant
+-- $2 bigint id
+SELECT c.id, c.received_at, c.provider, c.task_uuid, c.body, c.headers, c.outcome, c.detail
+FROM callboard.callbacks AS c WHERE c.tenant = $1::text AND c.id = $2::bigint

@@ -1,0 +1,103 @@
+-- Deliveries: claimed, sent, recorded.
+
+-- name: claim_deliveries
+-- Claim deliveries that are due. One of a task waits for the earlier ones of the same task and target; targets
+-- that already have their share under way here are left out.
+-- $1 integer how many
+-- $2 double precision lease seconds
+-- $3 uuid[] busy targets
+-- $4 timestamptz now, or null
+WITH due AS MATERIALIZED (
+  SELECT d.created_at, d.id
+  FROM callboard.deliveries AS d
+  WHERE d.state = 'pending' AND d.next_at <= coalesce($4::timestamptz, clock_timestamp())
+    AND d.target <> ALL ($3::uuid[])
+    AND NOT EXISTS (
+      SELECT FROM callboard.deliveries AS e
+      WHERE e.target = d.target AND e.task_uuid = d.task_uuid AND e.id < d.id
+        AND e.state IN ('pending', 'sending'))
+  ORDER BY d.next_at, d.id
+  LIMIT $1::integer
+  FOR UPDATE SKIP LOCKED),
+taken AS (
+  UPDATE callboard.deliveries AS d
+  SET state = 'sending', attempts = d.attempts + 1, lease_no = d.lease_no + 1,
+      lease_until = coalesce($4::timestamptz, clock_timestamp()) + make_interval(secs => $2::double precision)
+  FROM due
+  WHERE d.created_at = due.created_at AND d.id = due.id
+  RETURNING d.*)
+SELECT t.created_at, t.id, t.tenant, t.task_uuid, t.subscription_id, t.target, t.attempts, t.lease_no,
+       e.id AS event_id, e.source, e.type, e.sequence, e.data,
+       s.kind, s.url, s.settings, s.secret, s.previous_secret, s.previous_until, s.include_request,
+       s.enabled AND s.deleted_at IS NULL AS live,
+       n.signing_secret, n.previous_secret AS previous_signing_secret, n.previous_until AS previous_signing_until,
+       p.notify_url, CASE WHEN s.include_request THEN p.request END AS request,
+       coalesce($4::timestamptz, clock_timestamp()) AS now
+FROM taken AS t
+JOIN callboard.events AS e ON e.created_at = t.created_at AND e.id = t.event_id
+LEFT JOIN callboard.subscriptions AS s ON s.id = t.subscription_id
+LEFT JOIN callboard.tenants AS n ON n.tenant = t.tenant
+LEFT JOIN callboard.task_payloads AS p ON p.task_uuid = t.task_uuid
+ORDER BY t.id
+
+-- name: record_attempt
+-- Record an attempt and what follows: delivered, another try at a time, or an end. A stale worker changes nothing.
+-- $1 timestamptz the delivery's created_at
+-- $2 bigint its id
+-- $3 bigint the lease number of the attempt
+-- $4 text the new state
+-- $5 double precision seconds until the next attempt, or null
+-- $6 integer HTTP status, or null
+-- $7 text error, or null
+-- $8 integer duration in milliseconds
+-- $9 bytea the beginning of the response
+-- $10 timestamptz now, or null
+WITH moved AS (
+  UPDATE callboard.deliveries AS d
+  SET state = $4::text, status = $6::integer, error = $7::text, lease_until = NULL,
+      next_at = coalesce($10::timestamptz, clock_timestamp()) + make_interval(secs => $5::double precision),
+      finished_at = CASE WHEN $4::text <> 'pending' THEN coalesce($10::timestamptz, clock_timestamp()) END
+  WHERE d.created_at = $1::timestamptz AND d.id = $2::bigint AND d.state = 'sending' AND d.lease_no = $3::bigint
+  RETURNING d.task_uuid, d.target, d.attempts, d.next_at),
+noted AS (
+  INSERT INTO callboard.attempts (at, delivery_id, task_uuid, no, duration_ms, status, error, response)
+  SELECT coalesce($10::timestamptz, clock_timestamp()), $2::bigint, m.task_uuid, m.attempts, $8::integer, $6::integer,
+         $7::text, $9::bytea
+  FROM moved AS m),
+followers AS (
+  -- Those that wait behind a retry need not be looked at before it.
+  UPDATE callboard.deliveries AS d
+  SET next_at = greatest(d.next_at, m.next_at)
+  FROM moved AS m
+  WHERE $4::text = 'pending' AND d.target = m.target AND d.task_uuid = m.task_uuid AND d.id > $2::bigint
+    AND d.state = 'pending')
+SELECT count(*) FROM moved
+
+-- name: wake_followers
+-- Let the deliveries behind one that ended go at once.
+-- $1 uuid target
+-- $2 uuid task
+-- $3 timestamptz now, or null
+UPDATE callboard.deliveries AS d
+SET next_at = coalesce($3::timestamptz, clock_timestamp())
+WHERE d.target = $1::uuid AND d.task_uuid = $2::uuid AND d.state = 'pending'
+  AND d.next_at > coalesce($3::timestamptz, clock_timestamp())
+
+-- name: rescue_deliveries
+-- Give deliveries back whose sender ended without recording.
+-- $1 timestamptz now, or null
+UPDATE callboard.deliveries AS d
+SET state = 'pending', lease_until = NULL, next_at = coalesce($1::timestamptz, clock_timestamp())
+WHERE d.state = 'sending' AND d.lease_until <= coalesce($1::timestamptz, clock_timestamp())
+
+-- name: next_delivery
+-- Seconds until the next delivery is due.
+-- $1 timestamptz now, or null
+SELECT extract(epoch FROM least(
+  (SELECT min(d.next_at) FROM callboard.deliveries AS d WHERE d.state = 'pending'),
+  (SELECT min(d.lease_until) FROM callboard.deliveries AS d WHERE d.state = 'sending')
+) - coalesce($1::timestamptz, clock_timestamp()))::double precision
+
+-- name: count_undelivered
+-- How many deliveries wait or are under way.
+SELECT count(*) FROM callboard.deliveries AS d WHERE d.state IN ('pending', 'sending')

@@ -1,0 +1,47 @@
+-- The feed of events.
+
+-- name: feed_head
+-- The present incarnation, how far the feed was dropped, and the oldest transaction that still runs.
+SELECT f.incarnation, f.dropped_incarnation, f.dropped_xid::text::bigint AS dropped_xid, f.dropped_seq,
+       pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xmin
+FROM callboard.feed AS f
+
+-- name: read_feed
+-- A page of the feed, oldest first: everything of older incarnations, and of the present one what lies below
+-- the oldest running transaction. Whoever follows its cursor misses nothing.
+-- $1 text tenant
+-- $2 integer after this incarnation
+-- $3 bigint its transaction
+-- $4 bigint its seq
+-- $5 text[] types, or null for all
+-- $6 uuid task, or null
+-- $7 integer how many
+SELECT e.id, e.created_at, e.seq, e.xid::text::bigint AS xid, e.incarnation, e.source, e.type, e.task_uuid,
+       e.sequence, e.data
+FROM callboard.events AS e, callboard.feed AS f
+WHERE (e.incarnation, e.xid, e.seq) > ($2::integer, ($3::bigint)::text::xid8, $4::bigint)
+  AND (e.incarnation < f.incarnation OR e.xid < pg_snapshot_xmin(pg_current_snapshot()))
+  AND e.tenant = $1::text
+  AND ($5::text[] IS NULL OR e.type = ANY ($5::text[]))
+  AND ($6::uuid IS NULL OR e.task_uuid = $6::uuid)
+ORDER BY e.incarnation, e.xid, e.seq
+LIMIT $7::integer
+
+-- name: raise_incarnation
+-- Begin a new incarnation when this cluster is not the one that wrote the feed (a dump and restore), or its
+-- transaction counter is behind what was stored; answers with the incarnation.
+UPDATE callboard.feed AS f
+SET incarnation = CASE
+      WHEN f.system_identifier <> c.system_identifier
+        OR pg_current_xact_id() < (SELECT coalesce(max(e.xid), '0'::xid8) FROM callboard.events AS e
+                                   WHERE e.incarnation = f.incarnation)
+      THEN f.incarnation + 1 ELSE f.incarnation END,
+    system_identifier = c.system_identifier
+FROM pg_catalog.pg_control_system() AS c
+RETURNING f.incarnation
+
+-- name: feed_lag
+-- Seconds by which the oldest running transaction holds the feed back; zero when nothing waits.
+SELECT coalesce(extract(epoch FROM clock_timestamp() - min(e.created_at)), 0)::double precision
+FROM callboard.events AS e, callboard.feed AS f
+WHERE e.incarnation = f.incarnation AND e.xid >= pg_snapshot_xmin(pg_current_snapshot())

@@ -1,0 +1,48 @@
+-- The timeline's own part.
+
+-- name: insert_history
+-- Note transitions and upstream calls.
+-- $1 uuid[] tasks
+-- $2 timestamptz[] when, or null for the database's clock
+-- $3 text[] kinds
+-- $4 text[] names
+-- $5 text[] from states, or null
+-- $6 text[] to states, or null
+-- $7 jsonb[] details
+INSERT INTO callboard.history (task_uuid, at, kind, name, from_state, to_state, detail)
+SELECT n.task_uuid, coalesce(n.at, clock_timestamp()), n.kind, n.name, n.from_state, n.to_state, n.detail
+FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::jsonb[])
+     WITH ORDINALITY AS n (task_uuid, at, kind, name, from_state, to_state, detail, position)
+ORDER BY n.position
+
+-- name: timeline
+-- Everything that happened to a task, oldest first. `rank` puts causes before effects of the same moment.
+-- $1 uuid task
+-- $2 timestamptz after this moment, or null
+-- $3 integer its rank
+-- $4 bigint its id
+-- $5 integer how many
+SELECT * FROM (
+  SELECT h.at, CASE h.kind WHEN 'upstream' THEN 1 ELSE 3 END AS rank, h.id, h.kind, h.name, h.from_state,
+         h.to_state, h.detail
+  FROM callboard.history AS h WHERE h.task_uuid = $1::uuid
+  UNION ALL
+  SELECT c.received_at, 2, c.id, 'callback', c.outcome, NULL, NULL,
+         jsonb_build_object('id', c.id, 'provider', c.provider, 'bytes', length(c.body), 'detail', c.detail)
+  FROM callboard.callbacks AS c WHERE c.task_uuid = $1::uuid
+  UNION ALL
+  SELECT e.created_at, 4, e.seq, 'event', e.type, NULL, NULL,
+         jsonb_build_object('id', e.id, 'sequence', e.sequence)
+  FROM callboard.events AS e WHERE e.task_uuid = $1::uuid
+  UNION ALL
+  SELECT a.at, 5, a.id, 'delivery', CASE WHEN a.error IS NULL THEN 'delivered' ELSE 'failed' END, NULL, NULL,
+         jsonb_build_object('id', a.delivery_id, 'event', d.event_id, 'subscription', d.subscription_id,
+                            'attempt', a.no, 'status', a.status, 'error', a.error,
+                            'durationMs', a.duration_ms)
+  FROM callboard.attempts AS a
+  JOIN callboard.deliveries AS d ON d.id = a.delivery_id AND d.task_uuid = a.task_uuid
+  WHERE a.task_uuid = $1::uuid
+) AS entries
+WHERE $2::timestamptz IS NULL OR (at, rank, id) > ($2::timestamptz, $3::integer, $4::bigint)
+ORDER BY at, rank, id
+LIMIT $5::integer

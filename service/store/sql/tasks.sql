@@ -1,0 +1,212 @@
+-- Tasks: accepting, claiming, reading. What changes their state is in transitions.sql.
+
+-- name: insert_tasks
+-- Accept tasks: the one place where a first row is written without `apply`. A taken taskUUID is left out.
+-- $1 uuid[] tasks
+-- $2 text tenant
+-- $3 text[] providers
+-- $4 text[] models
+-- $5 smallint[] priorities
+-- $6 smallint[] results expected
+-- $7 integer[] startWithin seconds
+-- $8 integer[] deadline seconds
+-- $9 uuid[] the task each repeats, or null
+-- $10 timestamptz now, or null for the database's clock
+INSERT INTO callboard.tasks (task_uuid, tenant, provider, model, state, priority, results_expected,
+                             created_at, start_by, deadline_seconds, look_again_at, retry_of)
+SELECT n.task_uuid, $2::text, n.provider, n.model, 'queued', n.priority, n.results_expected,
+       c.at, c.at + make_interval(secs => n.start_within), n.deadline_seconds, c.at, n.retry_of
+FROM unnest($1::uuid[], $3::text[], $4::text[], $5::smallint[], $6::smallint[], $7::integer[],
+            $8::integer[], $9::uuid[]) WITH ORDINALITY
+     AS n (task_uuid, provider, model, priority, results_expected, start_within, deadline_seconds,
+           retry_of, position),
+     (SELECT coalesce($10::timestamptz, clock_timestamp()) AS at) AS c
+ORDER BY n.position
+ON CONFLICT (task_uuid) DO NOTHING
+RETURNING task_uuid, seq, created_at
+
+-- name: insert_payloads
+-- Keep what is shown and sent, apart from the hot row.
+-- $1 uuid[] tasks
+-- $2 text[] requests
+-- $3 text[] metadata
+-- $4 jsonb[] labels
+-- $5 text[] warnings, a JSON array each
+-- $6 text[] notify URLs, or null
+INSERT INTO callboard.task_payloads (task_uuid, request, metadata, labels, warnings, notify_url)
+SELECT n.task_uuid, n.request, n.metadata, n.labels,
+       ARRAY(SELECT jsonb_array_elements_text(n.warnings::jsonb)), n.notify_url
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::text[])
+     AS n (task_uuid, request, metadata, labels, warnings, notify_url)
+
+-- name: insert_labels
+-- Make labels findable.
+-- $1 text tenant
+-- $2 uuid[] tasks
+-- $3 bigint[] their seq
+-- $4 text[] keys
+-- $5 text[] values
+INSERT INTO callboard.task_labels (tenant, key, value, seq, task_uuid)
+SELECT $1::text, n.key, n.value, n.seq, n.task_uuid
+FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[]) AS n (task_uuid, seq, key, value)
+
+-- name: insert_results
+-- Every result that was asked for has its row from the start.
+-- $1 uuid[] tasks
+-- $2 smallint[] how many results each
+INSERT INTO callboard.results (task_uuid, index, state)
+SELECT n.task_uuid, i.index, 'pending'
+FROM unnest($1::uuid[], $2::smallint[]) AS n (task_uuid, expected),
+     generate_series(0, n.expected - 1) AS i (index)
+
+-- name: claim_queued
+-- Claim tasks of one provider to be sent, larger priority and older first.
+-- $1 text provider
+-- $2 integer how many
+-- $3 double precision lease seconds
+-- $4 uuid the worker
+-- $5 timestamptz now, or null
+WITH due AS MATERIALIZED (
+  SELECT t.task_uuid
+  FROM callboard.tasks AS t
+  WHERE t.state = 'queued' AND t.provider = $1::text
+    AND t.look_again_at <= coalesce($5::timestamptz, clock_timestamp())
+    AND (t.lease_until IS NULL OR t.lease_until <= coalesce($5::timestamptz, clock_timestamp()))
+  ORDER BY t.priority DESC, t.seq
+  LIMIT $2::integer
+  FOR NO KEY UPDATE SKIP LOCKED)
+UPDATE callboard.tasks AS t
+SET lease_no = t.lease_no + 1, lease_owner = $4::uuid,
+    lease_until = coalesce($5::timestamptz, clock_timestamp()) + make_interval(secs => $3::double precision)
+FROM due
+WHERE t.task_uuid = due.task_uuid
+RETURNING t.*
+
+-- name: claim_due
+-- Claim tasks that have to be looked at: unknown submits, overdue callbacks, deadlines, watched slots.
+-- $1 integer how many
+-- $2 double precision lease seconds
+-- $3 uuid the worker
+-- $4 timestamptz now, or null
+WITH due AS MATERIALIZED (
+  SELECT t.task_uuid
+  FROM callboard.tasks AS t
+  WHERE t.look_again_at IS NOT NULL AND t.state <> 'queued'
+    AND t.look_again_at <= coalesce($4::timestamptz, clock_timestamp())
+    AND (t.lease_until IS NULL OR t.lease_until <= coalesce($4::timestamptz, clock_timestamp()))
+  ORDER BY t.look_again_at
+  LIMIT $1::integer
+  FOR NO KEY UPDATE SKIP LOCKED)
+UPDATE callboard.tasks AS t
+SET lease_no = t.lease_no + 1, lease_owner = $3::uuid,
+    lease_until = coalesce($4::timestamptz, clock_timestamp()) + make_interval(secs => $2::double precision)
+FROM due
+WHERE t.task_uuid = due.task_uuid
+RETURNING t.*, coalesce($4::timestamptz, clock_timestamp()) AS now
+
+-- name: list_never_started
+-- Find tasks that were not sent in time.
+-- $1 integer how many
+-- $2 timestamptz now, or null
+SELECT t.task_uuid
+FROM callboard.tasks AS t
+WHERE t.state = 'queued' AND t.start_by <= coalesce($2::timestamptz, clock_timestamp())
+ORDER BY t.start_by
+LIMIT $1::integer
+
+-- name: release_leases
+-- Give back claims on tasks that were not sent (a drain).
+-- $1 uuid[] tasks
+-- $2 bigint[] their lease numbers
+UPDATE callboard.tasks AS t
+SET lease_until = NULL
+FROM unnest($1::uuid[], $2::bigint[]) AS n (task_uuid, lease_no)
+WHERE t.task_uuid = n.task_uuid AND t.lease_no = n.lease_no AND t.state = 'queued'
+
+-- name: count_slots
+-- How many places of a provider are taken: from the send until the upstream is known to have ended.
+-- $1 text provider
+SELECT count(*) FROM callboard.tasks AS t WHERE t.slot_since IS NOT NULL AND t.provider = $1::text
+
+-- name: next_due
+-- Seconds until the next queued task of these providers may be sent, or the next look of any other is due.
+-- $1 text[] providers that have a free place
+-- $2 timestamptz now, or null
+SELECT extract(epoch FROM least(
+  (SELECT min(t.look_again_at) FROM callboard.tasks AS t
+   WHERE t.look_again_at IS NOT NULL AND t.state <> 'queued'),
+  (SELECT min(greatest(t.look_again_at, t.lease_until)) FROM callboard.tasks AS t
+   WHERE t.state = 'queued' AND t.provider = ANY ($1::text[]))
+) - coalesce($2::timestamptz, clock_timestamp()))::double precision
+
+-- name: get_tasks
+-- Load tasks by their uuid.
+-- $1 uuid[] tasks
+SELECT t.* FROM callboard.tasks AS t WHERE t.task_uuid = ANY ($1::uuid[])
+
+-- name: get_results
+-- Load the results of tasks, in order.
+-- $1 uuid[] tasks
+SELECT r.* FROM callboard.results AS r WHERE r.task_uuid = ANY ($1::uuid[]) ORDER BY r.task_uuid, r.index
+
+-- name: get_cards
+-- Load what is shown of tasks, without their requests.
+-- $1 uuid[] tasks
+SELECT p.task_uuid, p.metadata, p.labels, p.warnings, p.notify_url, t.retry_of
+FROM callboard.task_payloads AS p JOIN callboard.tasks AS t USING (task_uuid)
+WHERE p.task_uuid = ANY ($1::uuid[])
+
+-- name: get_requests
+-- Load the requests of tasks.
+-- $1 uuid[] tasks
+SELECT p.task_uuid, p.request FROM callboard.task_payloads AS p WHERE p.task_uuid = ANY ($1::uuid[])
+
+-- name: get_sends
+-- Load what is sent for tasks: the request, and the first bytes once they are kept.
+-- $1 uuid[] tasks
+SELECT p.task_uuid, p.request, p.first_url, p.first_body, p.first_account, p.first_key_hint
+FROM callboard.task_payloads AS p WHERE p.task_uuid = ANY ($1::uuid[])
+
+-- name: keep_first_send
+-- Keep the bytes of the first send; a later one never overwrites them.
+-- $1 uuid task
+-- $2 text URL
+-- $3 bytea body
+-- $4 text account
+-- $5 text key hint
+UPDATE callboard.task_payloads AS p
+SET first_url = $2::text, first_body = $3::bytea, first_account = $4::text, first_key_hint = $5::text
+WHERE p.task_uuid = $1::uuid AND p.first_body IS NULL
+
+-- name: list_tasks
+-- A page of tasks, newest first.
+-- $1 text tenant
+-- $2 text state, or null
+-- $3 text provider, or null
+-- $4 text model, or null
+-- $5 timestamptz created after, or null
+-- $6 timestamptz created before, or null
+-- $7 text[] label keys
+-- $8 text[] label values
+-- $9 bigint only older than this seq, or null
+-- $10 integer how many
+SELECT t.*
+FROM callboard.tasks AS t
+WHERE t.tenant = $1::text
+  AND ($2::text IS NULL OR t.state = $2::text)
+  AND ($3::text IS NULL OR t.provider = $3::text)
+  AND ($4::text IS NULL OR t.model = $4::text)
+  AND ($5::timestamptz IS NULL OR t.created_at > $5::timestamptz)
+  AND ($6::timestamptz IS NULL OR t.created_at < $6::timestamptz)
+  AND ($9::bigint IS NULL OR t.seq < $9::bigint)
+  AND (cardinality($7::text[]) = 0 OR cardinality($7::text[]) = (
+    SELECT count(*) FROM unnest($7::text[], $8::text[]) AS w (key, value)
+    JOIN callboard.task_labels AS l
+      ON l.tenant = $1::text AND l.key = w.key AND l.value = w.value AND l.seq = t.seq))
+ORDER BY t.seq DESC
+LIMIT $10::integer
+
+-- name: latest_retry
+-- The newest task that repeats this one.
+-- $1 uuid task
+SELECT t.task_uuid FROM callboard.tasks AS t WHERE t.retry_of = $1::uuid ORDER BY t.seq DESC LIMIT 1

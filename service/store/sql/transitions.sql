@@ -1,0 +1,123 @@
+-- What changes the state of tasks. Used by store/transitions.py, which only flows.apply imports.
+
+-- name: lock_tasks
+-- Lock tasks in uuid order and read the clock once they are locked. The shared advisory lock makes whoever
+-- creates or deletes a subscription wait for this transaction, so that it misses no event after its answer.
+-- $1 uuid[] tasks
+-- $2 timestamptz now, or null
+SELECT t.*, coalesce($2::timestamptz, clock_timestamp()) AS now
+FROM (SELECT pg_advisory_xact_lock_shared(7301955821)) AS fence,
+     LATERAL (SELECT * FROM callboard.tasks AS t WHERE t.task_uuid = ANY ($1::uuid[])
+              ORDER BY t.task_uuid FOR NO KEY UPDATE) AS t
+
+-- name: lock_tasks_skip
+-- The same for whoever must not wait: tasks locked elsewhere are left out.
+-- $1 uuid[] tasks
+-- $2 timestamptz now, or null
+SELECT t.*, coalesce($2::timestamptz, clock_timestamp()) AS now
+FROM (SELECT pg_advisory_xact_lock_shared(7301955821)) AS fence,
+     LATERAL (SELECT * FROM callboard.tasks AS t WHERE t.task_uuid = ANY ($1::uuid[])
+              ORDER BY t.task_uuid FOR NO KEY UPDATE SKIP LOCKED) AS t
+
+-- name: known_tasks
+-- Which of these tasks exist, locked elsewhere or not.
+-- $1 uuid[] tasks
+SELECT t.task_uuid FROM callboard.tasks AS t WHERE t.task_uuid = ANY ($1::uuid[])
+
+-- name: update_tasks
+-- Write what was decided. The rows are locked; lease numbers are the claims' business.
+-- $1 uuid[] tasks
+-- $2 text[] states
+-- $3 timestamptz[] deadline_at
+-- $4 timestamptz[] first_sent_at
+-- $5 timestamptz[] sent_at
+-- $6 timestamptz[] submitted_at
+-- $7 timestamptz[] finished_at
+-- $8 integer[] attempts
+-- $9 boolean[] unknown
+-- $10 timestamptz[] resend_at
+-- $11 timestamptz[] read_empty_at
+-- $12 text[] upstream ids
+-- $13 integer[] polls
+-- $14 timestamptz[] settled_since
+-- $15 smallint[] vague_polls
+-- $16 timestamptz[] vague_since
+-- $17 timestamptz[] look_again_at
+-- $18 timestamptz[] lease_until
+-- $19 timestamptz[] slot_since
+-- $20 integer[] event sequences
+-- $21 uuid[] terminal events
+-- $22 jsonb[] errors
+UPDATE callboard.tasks AS t
+SET state = n.state, deadline_at = n.deadline_at, first_sent_at = n.first_sent_at, sent_at = n.sent_at,
+    submitted_at = n.submitted_at, finished_at = n.finished_at, attempts = n.attempts, unknown = n.unknown,
+    resend_at = n.resend_at, read_empty_at = n.read_empty_at, upstream_id = n.upstream_id, polls = n.polls,
+    settled_since = n.settled_since, vague_polls = n.vague_polls, vague_since = n.vague_since,
+    look_again_at = n.look_again_at, lease_until = n.lease_until, slot_since = n.slot_since,
+    event_sequence = n.event_sequence, terminal_event = coalesce(t.terminal_event, n.terminal_event),
+    error = n.error
+FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[],
+            $6::timestamptz[], $7::timestamptz[], $8::integer[], $9::boolean[], $10::timestamptz[],
+            $11::timestamptz[], $12::text[], $13::integer[], $14::timestamptz[], $15::smallint[],
+            $16::timestamptz[], $17::timestamptz[], $18::timestamptz[], $19::timestamptz[], $20::integer[],
+            $21::uuid[], $22::jsonb[])
+     AS n (task_uuid, state, deadline_at, first_sent_at, sent_at, submitted_at, finished_at, attempts, unknown,
+           resend_at, read_empty_at, upstream_id, polls, settled_since, vague_polls, vague_since, look_again_at,
+           lease_until, slot_since, event_sequence, terminal_event, error)
+WHERE t.task_uuid = n.task_uuid
+
+-- name: write_results
+-- Settle results and add late ones.
+-- $1 uuid[] tasks
+-- $2 smallint[] indexes
+-- $3 text[] states
+-- $4 text[] video uuids
+-- $5 text[] video URLs
+-- $6 bigint[] seeds
+-- $7 numeric[] costs
+-- $8 boolean[] NSFW flags
+-- $9 jsonb[] errors
+-- $10 timestamptz[] settled_at
+-- $11 uuid[] their video.* events
+INSERT INTO callboard.results AS r (task_uuid, index, state, video_uuid, video_url, seed, cost, nsfw, error,
+                                    settled_at, event_id)
+SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::bigint[],
+                     $7::numeric[], $8::boolean[], $9::jsonb[], $10::timestamptz[], $11::uuid[])
+ON CONFLICT (task_uuid, index) DO UPDATE
+SET state = excluded.state, video_uuid = excluded.video_uuid, video_url = excluded.video_url,
+    seed = excluded.seed, cost = excluded.cost, nsfw = excluded.nsfw, error = excluded.error,
+    settled_at = excluded.settled_at, event_id = excluded.event_id
+WHERE r.state = 'pending'
+
+-- name: insert_events
+-- Announce, in the transaction of what is announced; sequence numbers of the feed follow the given order.
+-- $1 timestamptz when it happened
+-- $2 text source
+-- $3 uuid[] event ids
+-- $4 text[] tenants
+-- $5 text[] types
+-- $6 uuid[] tasks
+-- $7 integer[] sequences
+-- $8 bytea[] data
+INSERT INTO callboard.events (created_at, id, incarnation, tenant, source, type, task_uuid, sequence, data)
+SELECT $1::timestamptz, n.id, f.incarnation, n.tenant, $2::text, n.type, n.task_uuid, n.sequence, n.data
+FROM unnest($3::uuid[], $4::text[], $5::text[], $6::uuid[], $7::integer[], $8::bytea[]) WITH ORDINALITY
+     AS n (id, tenant, type, task_uuid, sequence, data, position),
+     callboard.feed AS f
+ORDER BY n.position
+
+-- name: insert_deliveries
+-- Fan out, in the same transaction; ids follow the given order, which is the order of delivery.
+-- $1 timestamptz the events' time
+-- $2 text[] tenants
+-- $3 uuid[] events
+-- $4 uuid[] tasks
+-- $5 uuid[] subscriptions, or null for a notifyURL
+-- $6 uuid[] targets
+-- $7 text[] states (pending or held)
+INSERT INTO callboard.deliveries (created_at, tenant, event_id, task_uuid, subscription_id, target, state, next_at)
+SELECT $1::timestamptz, n.tenant, n.event_id, n.task_uuid, n.subscription_id, n.target, n.state,
+       CASE WHEN n.state = 'pending' THEN $1::timestamptz END
+FROM unnest($2::text[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[]) WITH ORDINALITY
+     AS n (tenant, event_id, task_uuid, subscription_id, target, state, position)
+ORDER BY n.position

@@ -1,0 +1,34 @@
+-- Partitions, and what start-up has to know of the server.
+
+-- name: ensure_partitions
+-- Make the partitions of the coming days, and of yesterday for clocks that differ.
+-- $1 integer days ahead
+SELECT callboard.ensure_partitions((clock_timestamp() AT TIME ZONE 'UTC')::date - 1, $1::integer + 2)
+
+-- name: drop_partitions
+-- Drop the partitions of days that retention took.
+-- $1 integer days to keep
+SELECT callboard.drop_partitions((clock_timestamp() AT TIME ZONE 'UTC')::date - $1::integer)
+
+-- name: days_ahead
+-- For how many whole days after today all partitions are there.
+SELECT coalesce(min(ahead), -1)::integer FROM (
+  SELECT p.relname, max(to_date(right(c.relname, 8), 'YYYYMMDD'))
+                    - (clock_timestamp() AT TIME ZONE 'UTC')::date AS ahead
+  FROM pg_class AS p
+  JOIN pg_namespace AS n ON n.oid = p.relnamespace AND n.nspname = 'callboard'
+  LEFT JOIN pg_inherits AS i ON i.inhparent = p.oid
+  LEFT JOIN pg_class AS c ON c.oid = i.inhrelid
+  WHERE p.relkind = 'p'
+  GROUP BY p.relname) AS parents
+
+-- name: server
+-- What the promises need of the server.
+SELECT current_setting('server_version_num')::integer AS version, current_setting('fsync') AS fsync,
+       current_setting('full_page_writes') AS full_page_writes,
+       current_setting('synchronous_commit') AS synchronous_commit,
+       current_setting('default_transaction_isolation') AS isolation
+
+-- name: clock
+-- The one clock that times are compared on.
+SELECT clock_timestamp()

@@ -1,0 +1,142 @@
+"""The only code that changes a task's state; imported by `flows.apply` alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from service.core.task import Result, Task
+from service.store import rows
+from service.store.pool import Conn
+from service.store.queries import load
+from service.store.tasks import with_results
+
+SQL = load("transitions")
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """Tasks that are locked until the transaction ends, and the time their lock was got."""
+
+    tasks: dict[UUID, Task]
+    now: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event to write."""
+
+    id: UUID
+    tenant: str
+    type: str
+    task_uuid: UUID
+    sequence: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """A delivery to write; without a subscription it goes to the task's notifyURL."""
+
+    tenant: str
+    event_id: UUID
+    task_uuid: UUID
+    subscription_id: UUID | None
+    held: bool
+
+
+async def lock(
+    conn: Conn, uuids: Sequence[UUID], now: datetime | None = None, *, skip_locked: bool = False
+) -> Locked:
+    """Lock tasks in uuid order; with `skip_locked`, those locked elsewhere are left out."""
+    name = "lock_tasks_skip" if skip_locked else "lock_tasks"
+    found = await conn.fetch(SQL[name], list(uuids), now)
+    return Locked(await with_results(conn, found), found[0]["now"] if found else now)
+
+
+async def known(conn: Conn, uuids: Sequence[UUID]) -> set[UUID]:
+    """Say which of these tasks exist."""
+    found = await conn.fetch(SQL["known_tasks"], list(uuids))
+    return {r["task_uuid"] for r in found}
+
+
+async def write(conn: Conn, changed: Sequence[Task], terminal_events: dict[UUID, UUID]) -> None:
+    """Write tasks as they were decided to be."""
+    await conn.execute(
+        SQL["update_tasks"],
+        [t.task_uuid for t in changed],
+        [t.state.value for t in changed],
+        [t.deadline_at for t in changed],
+        [t.first_sent_at for t in changed],
+        [t.sent_at for t in changed],
+        [t.submitted_at for t in changed],
+        [t.finished_at for t in changed],
+        [t.attempts for t in changed],
+        [t.unknown for t in changed],
+        [t.resend_at for t in changed],
+        [t.read_empty_at for t in changed],
+        [t.upstream_id for t in changed],
+        [t.polls for t in changed],
+        [t.settled_since for t in changed],
+        [t.vague_polls for t in changed],
+        [t.vague_since for t in changed],
+        [t.look_again_at for t in changed],
+        [t.lease_until for t in changed],
+        [t.slot_since for t in changed],
+        [t.event_sequence for t in changed],
+        [terminal_events.get(t.task_uuid) for t in changed],
+        [rows.fault_json(t.error) for t in changed],
+    )
+
+
+async def write_results(
+    conn: Conn, changed: Sequence[tuple[UUID, Result]], events: dict[tuple[UUID, int], UUID]
+) -> None:
+    """Write results that were settled or that are late."""
+    videos = [r.video for _, r in changed]
+    await conn.execute(
+        SQL["write_results"],
+        [u for u, _ in changed],
+        [r.index for _, r in changed],
+        [r.state.value for _, r in changed],
+        [v.video_uuid if v else None for v in videos],
+        [v.url if v else None for v in videos],
+        [v.seed if v else None for v in videos],
+        [v.cost if v else None for v in videos],
+        [v.nsfw if v else None for v in videos],
+        [rows.fault_json(r.error) for _, r in changed],
+        [r.settled_at for _, r in changed],
+        [events.get((u, r.index)) for u, r in changed],
+    )
+
+
+async def write_events(
+    conn: Conn,
+    at: datetime,
+    source: str,
+    events: Sequence[NewEvent],
+    deliveries: Sequence[NewDelivery],
+) -> None:
+    """Write events and what goes out for them; both keep the order given."""
+    await conn.execute(
+        SQL["insert_events"],
+        at,
+        source,
+        [e.id for e in events],
+        [e.tenant for e in events],
+        [e.type for e in events],
+        [e.task_uuid for e in events],
+        [e.sequence for e in events],
+        [e.data for e in events],
+    )
+    if deliveries:
+        await conn.execute(
+            SQL["insert_deliveries"],
+            at,
+            [d.tenant for d in deliveries],
+            [d.event_id for d in deliveries],
+            [d.task_uuid for d in deliveries],
+            [d.subscription_id for d in deliveries],
+            [d.subscription_id or d.task_uuid for d in deliveries],
+            ["held" if d.held else "pending" for d in deliveries],
+        )
