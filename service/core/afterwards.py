@@ -6,7 +6,16 @@ Their state never changes.
 from dataclasses import replace
 
 from service.core import retry
-from service.core.decision import Announcement, Context, Decision, ignore, move, refuse
+from service.core.decision import (
+    Announcement,
+    Context,
+    Decision,
+    Verdict,
+    ignore,
+    move,
+    past,
+    refuse,
+)
 from service.core.inputs import (
     Accepted,
     AskUpstream,
@@ -42,10 +51,13 @@ def decide_final(task: Task, event: Input, ctx: Context) -> Decision:
             return _late(task, Report(Source.SUBMIT, upstream_id=event.upstream_id), ctx)
         case Refused() | TryLater():
             return _never_accepted(task, event.lease_no)
-        case ReadNothing() | ReadFailed() | Tick():
+        case ReadNothing() | ReadFailed():
             return _watch(task, ctx)
+        case Tick():
+            due = past(task.look_again_at, ctx.now)
+            return _watch(task, ctx) if due else ignore(task, "nothing_due")
         case AskUpstream():
-            if task.slot_since is None:
+            if task.slot_since is None or past(task.look_again_at, ctx.now):
                 return ignore(task, event.reason)
             return move(replace(task, look_again_at=ctx.now), event.reason)
         case CancelAsked():
@@ -57,26 +69,55 @@ def decide_final(task: Task, event: Input, ctx: Context) -> Decision:
 
 def _late(task: Task, said: Report, ctx: Context) -> Decision:
     if task.upstream_id and said.upstream_id and said.upstream_id != task.upstream_id:
-        return conflicting(task, said, ctx)
+        return _watch_on(conflicting(task, said, ctx), said, ctx)
     after, late = add_late(task, said.videos, ctx.now)
     if said.upstream_id and task.upstream_id is None:
         after = replace(after, upstream_id=said.upstream_id)
-    whole = task.results_expected == 1 or said.source is Source.POLL
-    if said.says_ended and whole and task.slot_since is not None:
-        after = replace(after, slot_since=None, look_again_at=None, lease_until=None)
+    if task.slot_since is not None:
+        after = _end_of_slot(after, said, ctx)
     if after == task:
-        # A poll that says "still running" has to set the next look of the watch.
-        return _watch(task, ctx) if said.source is Source.POLL else ignore(task, "final")
+        return _watch_on(ignore(task, "final"), said, ctx)
     told = tuple(Announcement("video.late", r.index) for r in late)
-    outcome = CallbackOutcome.LATE if late else CallbackOutcome.DUPLICATE
-    return move(after, "after_the_end", told, outcome)
+    moved = move(after, "after_the_end", told, CallbackOutcome.LATE)
+    return _watch_on(moved, said, ctx)
+
+
+def _end_of_slot(task: Task, said: Report, ctx: Context) -> Task:
+    """Free the slot when nothing runs any more; with several results only a poll can know.
+
+    Counted as for open tasks: a row that is not there yet must not end the watch over a paid video.
+    """
+    if task.results_expected == 1 or said.rejected is not None:
+        ended, since = said.says_ended, task.settled_since
+    elif said.source is not Source.POLL:
+        return task
+    else:
+        since = (task.settled_since or ctx.now) if said.says_ended else None
+        everything = len(said.videos) + len(said.faults) >= task.results_expected
+        waited = since is not None and ctx.now - since >= ctx.policy.settle_wait
+        ended = said.says_ended and (everything or waited)
+    if not ended:
+        return replace(task, settled_since=since)
+    return replace(task, slot_since=None, look_again_at=None, lease_until=None)
+
+
+def _watch_on(told: Decision, said: Report, ctx: Context) -> Decision:
+    """Set the next look of a watch that a poll did not end."""
+    if said.source is not Source.POLL or told.task.slot_since is None:
+        return told
+    watched = _watch(told.task, ctx)
+    reason = watched.reason if told.verdict is Verdict.IGNORE else told.reason
+    return replace(watched, reason=reason, announce=told.announce, outcome=told.outcome)
 
 
 def _never_accepted(task: Task, lease_no: int) -> Decision:
     """A send that was under way when the user canceled turned out not to be accepted."""
-    if task.slot_since is None or task.unknown or lease_no != task.lease_no:
+    # An answer that contradicts what the upstream said otherwise frees nothing.
+    heard = task.submitted_at or task.upstream_id or any(r.video for r in task.results)
+    if task.slot_since is None or task.unknown or heard or lease_no != task.lease_no:
         return ignore(task, "final")
-    return move(replace(task, slot_since=None, look_again_at=None), "never_accepted")
+    free = replace(task, slot_since=None, look_again_at=None, lease_until=None)
+    return move(free, "never_accepted")
 
 
 def _watch(task: Task, ctx: Context) -> Decision:

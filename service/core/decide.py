@@ -9,7 +9,7 @@ new: late and doubled things are normal) or *refuse* (it must not happen now; no
 | Accepted      | processing    | processing          | id, or ignore   | late video, id           |
 | Refused       | ignore        | rejected or unknown | ignore          | frees a slot             |
 | TryLater      | ignore        | queued or unknown   | ignore          | frees a slot             |
-| SubmitUnknown | ignore        | stays, to be read   | ignore          | id                       |
+| SubmitUnknown | ignore        | stays, to be read   | id, or ignore   | id                       |
 | Report        | processing …  | processing …        | settles results | late video, ends a watch |
 | Read…         | ignore        | resend or time      | next look, time | next look of a watch     |
 | Tick          | never_started | outcome unknown     | ignore          | next look of a watch     |
@@ -87,7 +87,7 @@ def next_step(task: Task, now: datetime, policy: Policy) -> Step:
         return Step.TICK if given_up else Step.READ
     if task.state is State.QUEUED:
         return Step.TICK if now >= task.start_by else Step.SEND
-    if task.state is State.SUBMITTING and not task.unknown:
+    if task.being_sent:
         return Step.TICK
     return Step.SEND if sending.may_resend(task, now, policy) else Step.READ
 
@@ -97,14 +97,13 @@ def _tick(task: Task, ctx: Context) -> Decision:
         if ctx.now >= task.start_by:
             return sending.never_started(task, ctx)
         return ignore(task, "waiting")
-    if task.state is State.SUBMITTING and not task.unknown and past(task.look_again_at, ctx.now):
+    if task.being_sent and past(task.look_again_at, ctx.now):
         text = "The process that was sending it ended before an answer came."
         return sending.stay_unknown(task, Fault("no_answer", text), ctx, answered=False)
     return ignore(task, "nothing_due")
 
 
 def _ask(task: Task, event: AskUpstream, ctx: Context) -> Decision:
-    being_sent = task.state is State.SUBMITTING and not task.unknown
-    if task.state is State.QUEUED or being_sent or past(task.look_again_at, ctx.now):
+    if task.state is State.QUEUED or task.being_sent or past(task.look_again_at, ctx.now):
         return ignore(task, event.reason)
     return move(replace(task, look_again_at=ctx.now), event.reason)

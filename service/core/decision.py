@@ -115,7 +115,8 @@ def next_look(task: Task, ctx: Context) -> datetime:
     submitting = task.state is State.SUBMITTING
     first = policy.unknown_read_after if submitting else policy.poll_after
     look = ctx.now + retry.poll_wait(task.polls, first, policy.poll_max, ctx.jitter)
-    if submitting and task.read_empty_at and task.resend_at and task.first_sent_at:
+    resendable = submitting and task.upstream_id is None and task.read_empty_at is not None
+    if resendable and task.resend_at and task.first_sent_at:
         resend = max(task.resend_at, ctx.now)
         if resend < task.first_sent_at + policy.resend_window:
             look = min(look, resend)

@@ -6,6 +6,7 @@ from service.core.decision import (
     Announcement,
     Context,
     Decision,
+    Verdict,
     finish,
     ignore,
     move,
@@ -35,14 +36,15 @@ def accepted(task: Task, event: Accepted, ctx: Context) -> Decision:
 def report(task: Task, said: Report, ctx: Context) -> Decision:
     """Settle what a report settles and say what is new."""
     if _other_id(task, said):
-        return conflicting(task, said, ctx)
+        return _of_another(task, said, ctx)
     known = _is_upstream(task, said, ctx)
     settled = settle(known, said, ctx.now, ctx.policy)
     announce: tuple[Announcement, ...] = ()
-    if task.state is not State.PROCESSING:
+    # What was refused before any work was never processed, and a taken taskUUID is not even ours.
+    if task.state is not State.PROCESSING and (said.rejected is None or said.videos):
         announce = (Announcement("task.processing"),)
     announce += tuple(Announcement(f"video.{r.state.value}", r.index) for r in settled.settled)
-    if said.rejected is not None:
+    if said.rejected is not None and settled.task.open_results:
         ended = replace(settled.task, slot_since=None)
         return finish(ended, State.REJECTED, said.rejected, ctx, "rejected", announce)
     if not settled.task.open_results:
@@ -97,8 +99,10 @@ def _still_open(
     before: Task, settled: Settled, said: Report, ctx: Context, announce: tuple[Announcement, ...]
 ) -> Decision:
     task = settled.task
-    if settled.look_soon:
-        return move(replace(task, lease_until=None), "asked_again", announce)
+    if settled.look_soon and (announce or task != before):
+        look = min((t for t in (task.look_again_at, task.deadline_at) if t), default=ctx.now)
+        asked = replace(task, look_again_at=look, lease_until=None)
+        return move(asked, "asked_again", announce)
     if announce:
         fresh = replace(task, polls=0, lease_until=None)
         return move(replace(fresh, look_again_at=next_look(fresh, ctx)), "reported", announce)
@@ -120,10 +124,22 @@ def conflicting(task: Task, said: Report, ctx: Context) -> Decision:
     return move(after, "other_upstream_id", told, CallbackOutcome.CONFLICTING)
 
 
+def _of_another(task: Task, said: Report, ctx: Context) -> Decision:
+    """Keep what another generation brought; for a poll it is a read that found nothing of this one."""
+    told = conflicting(task, said, ctx)
+    looked = read(told.task, ReadNothing(), ctx) if said.source is Source.POLL else told
+    if looked.verdict is not Verdict.MOVE or looked is told:
+        return told
+    announce = told.announce + looked.announce
+    return replace(looked, reason=told.reason, announce=announce, outcome=told.outcome)
+
+
 def read(task: Task, event: ReadNothing | ReadFailed, ctx: Context) -> Decision:
     """Note a read that brought nothing; only time may end a task by it, never the read."""
     if task.state is State.QUEUED:
         return ignore(task, "not_sent")
+    if task.being_sent:
+        return ignore(task, "being_sent")
     empty = isinstance(event, ReadNothing)
     deadline = task.deadline_at
     if past(deadline, ctx.now):
@@ -131,8 +147,6 @@ def read(task: Task, event: ReadNothing | ReadFailed, ctx: Context) -> Decision:
             return time_up(task, ctx)
         if deadline is not None and ctx.now >= deadline + ctx.policy.deadline_grace:
             return unreachable(task, ctx)
-    if task.state is State.SUBMITTING and not task.unknown:
-        return ignore(task, "being_sent")
     after = replace(task, polls=task.polls + 1, lease_until=None)
     if task.state is State.SUBMITTING and empty:
         after = replace(after, read_empty_at=ctx.now)

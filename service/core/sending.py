@@ -5,7 +5,7 @@ comes from a worker whose lease was taken over tells nothing new.
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from service.core import retry
 from service.core.decision import (
@@ -18,13 +18,19 @@ from service.core.decision import (
     seconds,
 )
 from service.core.inputs import Refused, SendStarted, SubmitUnknown, TryLater
-from service.core.states import State
+from service.core.states import CallbackOutcome, State
 from service.core.task import Fault, FaultKind, Policy, Task
 
 
 def send_started(task: Task, event: SendStarted, ctx: Context) -> Decision:
-    """Commit that a send begins now; only the holder of the present lease may."""
-    if event.lease_no != task.lease_no or task.lease_until is None or task.lease_until <= ctx.now:
+    """Commit that a send begins now; only the holder of the present lease may.
+
+    Only a task that is *submitting* afterwards is sent: one that is too late ends here instead. The lease has
+    to outlive the call, or somebody else would take the outcome for unknown while the call is under way.
+    """
+    if event.lease_no != task.lease_no or task.lease_until is None:
+        return refuse(task, "stale_lease")
+    if task.lease_until <= ctx.now or task.lease_until < ctx.now + ctx.policy.call_limit:
         return refuse(task, "stale_lease")
     if task.state is State.QUEUED:
         return never_started(task, ctx) if ctx.now >= task.start_by else _sending(task, ctx)
@@ -42,7 +48,8 @@ def may_resend(task: Task, now: datetime, policy: Policy) -> bool:
         and task.read_empty_at is not None
         and task.first_sent_at is not None
         and now < task.first_sent_at + policy.resend_window
-        and (task.resend_at is None or now >= task.resend_at)
+        and task.resend_at is not None
+        and now >= task.resend_at
         and (task.deadline_at is None or now < task.deadline_at)
     )
 
@@ -63,6 +70,7 @@ def _sending(task: Task, ctx: Context) -> Decision:
         sent_at=ctx.now,
         deadline_at=task.deadline_at or first + seconds(task.deadline_seconds),
         attempts=task.attempts + 1,
+        resend_at=None,
         read_empty_at=None,
         slot_since=task.slot_since or ctx.now,
         # Nobody else touches it before the lease ends; past that, its outcome is unknown.
@@ -85,7 +93,7 @@ def try_later(task: Task, event: TryLater, ctx: Context) -> Decision:
     if _stale(task, event.lease_no):
         return ignore(task, "stale_answer")
     if task.unknown:
-        return stay_unknown(task, event.fault, ctx, answered=True)
+        return stay_unknown(task, event.fault, ctx, answered=True, retry_after=event.retry_after)
     wait = retry.submit_wait(
         task.attempts, ctx.policy.retry_base, ctx.policy.retry_max, event.retry_after, ctx.jitter
     )
@@ -99,26 +107,43 @@ def try_later(task: Task, event: TryLater, ctx: Context) -> Decision:
         slot_since=None,
         lease_until=None,
         error=event.fault,
-        look_again_at=ctx.now + wait,
+        look_again_at=min(ctx.now + wait, task.start_by),
     )
     return move(waiting, "try_later")
 
 
 def submit_unknown(task: Task, event: SubmitUnknown, ctx: Context) -> Decision:
-    """Keep the task submitting: it is read before anything else happens."""
-    if _stale(task, event.lease_no):
+    """Keep the task submitting: it is read before anything else happens.
+
+    An id is taken from a stale answer too: what names the generation must keep it from being made again.
+    """
+    given = event.upstream_id
+    if given is not None and task.upstream_id not in {None, given}:
+        return _generated_twice(task, event, ctx)
+    known = replace(task, upstream_id=given or task.upstream_id)
+    if not _stale(task, event.lease_no):
+        return stay_unknown(known, event.fault, ctx, answered=event.answered)
+    if known == task or task.state is State.QUEUED:
         return ignore(task, "stale_answer")
-    if event.upstream_id is not None and task.upstream_id is None:
-        task = replace(task, upstream_id=event.upstream_id)
-    return stay_unknown(task, event.fault, ctx, answered=event.answered)
+    return move(known, "known_upstream_as")
 
 
-def stay_unknown(task: Task, fault: Fault, ctx: Context, *, answered: bool) -> Decision:
+def _generated_twice(task: Task, event: SubmitUnknown, ctx: Context) -> Decision:
+    """Say that another generation of this task was named; the first one stays the task's."""
+    if _stale(task, event.lease_no):
+        return refuse(task, "other_upstream_id", CallbackOutcome.CONFLICTING)
+    stays = stay_unknown(task, event.fault, ctx, answered=event.answered)
+    return replace(stays, reason="other_upstream_id")
+
+
+def stay_unknown(
+    task: Task, fault: Fault, ctx: Context, *, answered: bool, retry_after: timedelta | None = None
+) -> Decision:
     """Note that the outcome is unknown, when to read it, and from when on it may be sent again."""
     policy = ctx.policy
     if answered:
         wait = retry.submit_wait(
-            task.attempts, policy.retry_base, policy.retry_max, None, ctx.jitter
+            task.attempts, policy.retry_base, policy.retry_max, retry_after, ctx.jitter
         )
         resend_at = ctx.now + wait
     else:
@@ -129,6 +154,8 @@ def stay_unknown(task: Task, fault: Fault, ctx: Context, *, answered: bool) -> D
         task,
         unknown=True,
         resend_at=resend_at,
+        # What a read said before this answer says nothing about it.
+        read_empty_at=None,
         lease_until=None,
         error=fault,
         polls=0,

@@ -39,11 +39,14 @@ def settle(task: Task, report: Report, now: datetime, policy: Policy) -> Settled
         asked = _ask_for_reason(after, report, now, policy)
         if asked is not None:
             return Settled(asked, settled, extra, look_soon=asked != after)
+        named = tuple(replace(f, code=UNKNOWN.code) for f in report.faults)
+        report = replace(report, faults=named or (UNKNOWN,))
     if task.results_expected == 1:
         return _fail(after, settled, extra, report.faults[:1], now)
     if report.source is not Source.POLL:
         due = after.look_again_at is not None and after.look_again_at <= now
-        return Settled(replace(after, look_again_at=now), settled, extra, look_soon=not due)
+        asked = after if due else replace(after, look_again_at=now)
+        return Settled(asked, settled, extra, look_soon=True)
     return _polled(after, settled, extra, report, now, policy)
 
 

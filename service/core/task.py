@@ -80,7 +80,7 @@ class Task:
     unknown: bool = False
     """A send had no clear answer: until something positive is known, no refusal is final."""
     resend_at: datetime | None = None
-    """With an unknown outcome: not to be sent again before this."""
+    """With an unknown outcome: not to be sent again before this; none while a send is under way."""
     read_empty_at: datetime | None = None
     """A read after the latest send found nothing; only then may it be sent again."""
     upstream_id: str | None = None
@@ -105,6 +105,11 @@ class Task:
     def final(self) -> bool:
         """Whether its state never changes again."""
         return self.state in FINAL
+
+    @property
+    def being_sent(self) -> bool:
+        """Whether a send is under way: before anything else comes its answer, or its lease's end."""
+        return self.state is State.SUBMITTING and self.resend_at is None
 
     @property
     def cost(self) -> Decimal | None:

@@ -1,5 +1,6 @@
 """The inbox of callbacks."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -91,3 +92,9 @@ async def page(
 async def get(conn: Conn, tenant: str, callback_id: int) -> Record | None:
     """Load one callback."""
     return await conn.fetchrow(SQL["get_callback"], tenant, callback_id)
+
+
+def headers_of(row: Record) -> dict[str, str]:
+    """Read the headers that a callback came with."""
+    headers: dict[str, str] = json.loads(row["headers"])
+    return headers

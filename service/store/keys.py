@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+import asyncpg
+
 from service.store.pool import Conn, Record
 from service.store.queries import load
 
@@ -54,10 +56,14 @@ async def revoke(conn: Conn, key_id: UUID) -> bool:
 async def take(conn: Conn, scope: Scope, body_hash: bytes) -> Kept | None:
     """Take an idempotency key, or give what was answered to it before.
 
-    Waits for a rival under way up to the connection's lock time-out.
+    Waits for a rival under way up to the lock time-out; raises RivalUnderWay then.
     """
     where = (scope.tenant, scope.method, scope.path, scope.key)
-    if await conn.fetchval(SQL["take_idempotency_key"], *where, body_hash) is not None:
+    try:
+        taken = await conn.fetchval(SQL["take_idempotency_key"], *where, body_hash)
+    except asyncpg.LockNotAvailableError as error:
+        raise RivalUnderWay from error
+    if taken is not None:
         return None
     row = await conn.fetchrow(SQL["get_idempotency_key"], *where)
     if row is None:
@@ -70,6 +76,15 @@ async def answer(conn: Conn, scope: Scope, status: int, location: str | None, bo
     """Keep the answer to an idempotency key."""
     where = (scope.tenant, scope.method, scope.path, scope.key)
     await conn.execute(SQL["answer_idempotency_key"], *where, status, location, body)
+
+
+async def limit_lock_wait(conn: Conn, seconds: float) -> None:
+    """Wait for rivals no longer than this, for the rest of the transaction."""
+    await conn.execute(SQL["limit_lock_wait"], f"{int(seconds * 1000)}ms")
+
+
+class RivalUnderWay(Exception):
+    """Another transaction holds the key and did not end in time."""
 
 
 async def drop_old(conn: Conn) -> None:

@@ -86,3 +86,8 @@ async def tenant_row(conn: Conn, tenant: str) -> Record | None:
 async def set_signing_secret(conn: Conn, tenant: str, sealed: bytes) -> bytes:
     """Give a tenant its first signing secret; answers with the one it has now."""
     return bytes(await conn.fetchval(SQL["set_signing_secret"], tenant, sealed))
+
+
+async def disable(conn: Conn, subscription_id: UUID) -> None:
+    """Stop deliveries to a target that wants no more."""
+    await conn.execute(SQL["disable_subscription"], subscription_id)

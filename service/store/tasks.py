@@ -217,3 +217,23 @@ async def latest_retry(conn: Conn, task_uuid: UUID) -> UUID | None:
     """Find the newest task that repeats this one."""
     found: UUID | None = await conn.fetchval(SQL["latest_retry"], task_uuid)
     return found
+
+
+async def known(conn: Conn, uuids: Sequence[UUID]) -> set[UUID]:
+    """Say which of these tasks exist."""
+    found = await conn.fetch(SQL["known_tasks"], list(uuids))
+    return {r["task_uuid"] for r in found}
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """A task that is locked until the transaction ends, without its results."""
+
+    task: Task
+    priority: int
+
+
+async def lock_one(conn: Conn, task_uuid: UUID) -> Locked | None:
+    """Lock a task to repeat it; its state is not changed here."""
+    row = await conn.fetchrow(SQL["lock_one"], task_uuid)
+    return None if row is None else Locked(rows.task_of(row, ()), row["priority"])

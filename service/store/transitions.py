@@ -54,12 +54,6 @@ async def lock(
     return Locked(await with_results(conn, found), found[0]["now"] if found else now)
 
 
-async def known(conn: Conn, uuids: Sequence[UUID]) -> set[UUID]:
-    """Say which of these tasks exist."""
-    found = await conn.fetch(SQL["known_tasks"], list(uuids))
-    return {r["task_uuid"] for r in found}
-
-
 async def write(conn: Conn, changed: Sequence[Task], terminal_events: dict[UUID, UUID]) -> None:
     """Write tasks as they were decided to be."""
     await conn.execute(

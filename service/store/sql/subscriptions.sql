@@ -74,3 +74,8 @@ SELECT t.* FROM callboard.tenants AS t WHERE t.tenant = $1::text
 UPDATE callboard.tenants AS t SET signing_secret = coalesce(t.signing_secret, $2::bytea)
 WHERE t.tenant = $1::text
 RETURNING t.signing_secret
+
+-- name: disable_subscription
+-- Stop deliveries to a target that wants no more; what comes later is held.
+-- $1 uuid id
+UPDATE callboard.subscriptions AS s SET enabled = false WHERE s.id = $1::uuid

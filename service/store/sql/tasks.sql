@@ -210,3 +210,13 @@ LIMIT $10::integer
 -- The newest task that repeats this one.
 -- $1 uuid task
 SELECT t.task_uuid FROM callboard.tasks AS t WHERE t.retry_of = $1::uuid ORDER BY t.seq DESC LIMIT 1
+
+-- name: known_tasks
+-- Which of these tasks exist, locked elsewhere or not.
+-- $1 uuid[] tasks
+SELECT t.task_uuid FROM callboard.tasks AS t WHERE t.task_uuid = ANY ($1::uuid[])
+
+-- name: lock_one
+-- Lock a task, so that two retries of it make one task.
+-- $1 uuid task
+SELECT t.* FROM callboard.tasks AS t WHERE t.task_uuid = $1::uuid FOR NO KEY UPDATE

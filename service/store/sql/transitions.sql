@@ -19,11 +19,6 @@ FROM (SELECT pg_advisory_xact_lock_shared(7301955821)) AS fence,
      LATERAL (SELECT * FROM callboard.tasks AS t WHERE t.task_uuid = ANY ($1::uuid[])
               ORDER BY t.task_uuid FOR NO KEY UPDATE SKIP LOCKED) AS t
 
--- name: known_tasks
--- Which of these tasks exist, locked elsewhere or not.
--- $1 uuid[] tasks
-SELECT t.task_uuid FROM callboard.tasks AS t WHERE t.task_uuid = ANY ($1::uuid[])
-
 -- name: update_tasks
 -- Write what was decided. The rows are locked; lease numbers are the claims' business.
 -- $1 uuid[] tasks

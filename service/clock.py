@@ -1,0 +1,24 @@
+"""The dice and the ids of production: the only place that throws them."""
+
+import os
+import random
+import uuid
+
+
+class SystemDice:
+    """Randomness from the system (`ports.Dice`)."""
+
+    def __init__(self) -> None:
+        self._random = random.SystemRandom()
+
+    def jitter(self) -> float:
+        """Throw a number in [0, 1)."""
+        return self._random.random()
+
+    def uuid(self) -> uuid.UUID:
+        """Make a UUID v4."""
+        return uuid.uuid4()
+
+    def secret(self, size: int) -> bytes:
+        """Make that many bytes nobody can guess."""
+        return os.urandom(size)

@@ -1,0 +1,172 @@
+"""Step 1: validate a submission in full, store it, answer. Durable before the answer, or not stored at all."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+
+from service.core.errors import Conflict, FieldError, Invalid, ServiceError
+from service.flows.idempotent import Answer, once
+from service.flows.upstreams import Upstreams
+from service.flows.views import Views
+from service.flows.wake import Topic, Wake
+from service.ports import Checked, Dice, InvalidRequest
+from service.store import tasks
+from service.store.keys import Scope
+from service.store.pool import Conn, Pool
+from service.store.tasks import NewTask
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A submission whose own fields are valid. Its request is checked here, by its provider."""
+
+    provider: str
+    request: object
+    task_uuid: UUID | None
+    labels: Mapping[str, str]
+    metadata: object
+    deadline_s: int | None
+    start_within_s: int | None
+    priority: int
+    retry_of: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a submission gets when it does not say (CONTRACT.md section 7)."""
+
+    deadline_s: int
+    start_within_s: int
+
+
+class Accept:
+    """Stores submissions."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        wake: Wake,
+        dice: Dice,
+        upstreams: Upstreams,
+        views: Views,
+        defaults: Defaults,
+    ) -> None:
+        self._pool = pool
+        self._wake = wake
+        self._dice = dice
+        self._upstreams = upstreams
+        self._views = views
+        self._defaults = defaults
+
+    async def submit(
+        self,
+        tenant: str,
+        given: Sequence[Submission],
+        *,
+        many: bool,
+        scope: Scope | None,
+        body: object,
+    ) -> Answer:
+        """Store one submission or an array of them, all or none.
+
+        Raises Invalid with every fault of every submission, Conflict for a taken taskUUID.
+        """
+        new = self.check(given, many=many)
+
+        async def effect(conn: Conn) -> Answer:
+            await self.insert(conn, tenant, new, many=many)
+            views = await self._views.load(conn, tenant, [n.task_uuid for n in new])
+            if many:
+                return Answer(202, None, self._views.page(views, None))
+            return Answer(202, f"/v1/tasks/{new[0].task_uuid}", views[0])
+
+        answer = await once(self._pool, scope, body, effect)
+        if not answer.replayed:
+            self.told(new)
+        return answer
+
+    def check(self, given: Sequence[Submission], *, many: bool) -> list[NewTask]:
+        """Validate submissions; raises Invalid with every fault and where it is."""
+        new: list[NewTask] = []
+        faults: list[FieldError] = []
+        for position, submission in enumerate(given):
+            prefix = f"/{position}" if many else ""
+            try:
+                new.append(self._new(submission, prefix))
+            except ServiceError as error:
+                faults += error.errors
+        faults += _doubled(new) if many and not faults else []
+        if faults:
+            raise Invalid(errors=tuple(faults))
+        return new
+
+    async def insert(self, conn: Conn, tenant: str, new: Sequence[NewTask], *, many: bool) -> None:
+        """Write checked submissions in the caller's transaction; raises Conflict for a taken taskUUID."""
+        stored = await tasks.insert(conn, tenant, new)
+        taken = [i for i, n in enumerate(new) if n.task_uuid not in stored]
+        if taken:
+            faults = tuple(
+                FieldError(f"/{i}/taskUUID" if many else "/taskUUID", "This taskUUID is taken.")
+                for i in taken
+            )
+            text = "A task with this taskUUID exists already; nothing was stored."
+            raise Conflict(text, errors=faults)
+
+    def told(self, new: Sequence[NewTask]) -> None:
+        """Wake the senders, after the commit."""
+        for n in new:
+            log.info("task.accepted", task_id=str(n.task_uuid), provider=n.provider, model=n.model)
+        self._wake.ring([Topic.SUBMIT, Topic.DUE])
+
+    def _new(self, given: Submission, prefix: str) -> NewTask:
+        checked = self._checked(given, prefix)
+        both = {u for u in (given.task_uuid, checked.task_uuid) if u is not None}
+        if len(both) > 1:
+            text = "It differs from the taskUUID inside the request."
+            raise Invalid(errors=(FieldError(f"{prefix}/taskUUID", text),))
+        return NewTask(
+            task_uuid=next(iter(both), None) or self._dice.uuid(),
+            provider=given.provider,
+            model=checked.model,
+            results_expected=checked.results_expected,
+            request=json.dumps(checked.request, ensure_ascii=False),
+            metadata=json.dumps(given.metadata, ensure_ascii=False),
+            labels=given.labels,
+            warnings=checked.warnings,
+            notify_url=checked.notify_url,
+            priority=given.priority,
+            start_within_s=given.start_within_s or self._defaults.start_within_s,
+            deadline_s=given.deadline_s or self._defaults.deadline_s,
+            retry_of=given.retry_of,
+        )
+
+    def _checked(self, given: Submission, prefix: str) -> Checked:
+        if given.provider not in self._upstreams:
+            known = ", ".join(self._upstreams.names())
+            text = f"There is no provider {given.provider!r}; there are: {known}."
+            raise Invalid(errors=(FieldError(f"{prefix}/provider", text),))
+        upstream = self._upstreams[given.provider]
+        if upstream.off_because is not None:
+            raise Invalid(errors=(FieldError(f"{prefix}/provider", upstream.off_because),))
+        try:
+            return upstream.provider.check(given.request)
+        except InvalidRequest as error:
+            faults = tuple(
+                FieldError(f"{prefix}/request{e.pointer}", e.detail) for e in error.errors
+            )
+            raise Invalid(errors=faults) from None
+
+
+def _doubled(new: Sequence[NewTask]) -> list[FieldError]:
+    seen: set[UUID] = set()
+    faults: list[FieldError] = []
+    for i, n in enumerate(new):
+        if n.task_uuid in seen:
+            faults.append(FieldError(f"/{i}/taskUUID", "This taskUUID stands there twice."))
+        seen.add(n.task_uuid)
+    return faults

@@ -1,0 +1,168 @@
+"""Step 5: claim deliveries, send them, record what came back.
+
+The bytes of an event are the same on every attempt; only time stamp and signature are new. A delivery of a task
+waits for the earlier ones of the same task and target; every target has its share of what is under way, so a
+slow receiver delays nobody else.
+"""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from service.core.event import StoredEvent
+from service.core.retry import delivery_wait
+from service.flows.wake import Topic, Wake
+from service.ports import Dice, Outgoing, Sent, Sink, Target
+from service.store import deliveries, subscriptions
+from service.store.deliveries import Attempt
+from service.store.pool import Pool, Record, connection
+from service.vault import Vault
+from service.wire.events import CONTENT_TYPE, envelope, with_request
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPolicy:
+    """The limits of deliveries; every one is a setting."""
+
+    waits: tuple[timedelta, ...]
+    timeout_s: float
+    lease_s: float
+    per_target: int
+    """How many deliveries of one target may be under way here at once."""
+
+
+class Deliver:
+    """Sends events to where they are wanted."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        wake: Wake,
+        dice: Dice,
+        vault: Vault,
+        sinks: Mapping[str, Sink],
+        policy: DeliveryPolicy,
+    ) -> None:
+        self._pool = pool
+        self._wake = wake
+        self._dice = dice
+        self._vault = vault
+        self._sinks = sinks
+        self._policy = policy
+        self._under_way: Counter[UUID] = Counter()
+        self.attempts: Counter[str] = Counter()
+
+    async def claim(self, limit: int) -> list[Record]:
+        """Claim deliveries that are due, leaving targets alone that have their share."""
+        busy = [t for t, n in self._under_way.items() if n >= self._policy.per_target]
+        async with connection(self._pool) as conn:
+            claimed = await deliveries.claim(conn, limit, self._policy.lease_s, busy)
+        self._under_way.update(row["target"] for row in claimed)
+        return claimed
+
+    async def work(self, row: Record) -> None:
+        """Make one attempt and record it."""
+        try:
+            await self._attempt(row)
+        finally:
+            self._under_way[row["target"]] -= 1
+            self._under_way += Counter()
+            self._wake.ring([Topic.DELIVER])
+
+    async def rescue(self) -> float | None:
+        """Give back what ended senders left; gives the seconds until the next is due."""
+        async with connection(self._pool) as conn:
+            await deliveries.rescue(conn)
+            return await deliveries.seconds_to_next(conn)
+
+    async def _attempt(self, row: Record) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        sent = await self._send(row)
+        took_ms = int((loop.time() - began) * 1000)
+        attempt = self._judge(row, sent, took_ms)
+        async with connection(self._pool) as conn:
+            recorded = await deliveries.record(conn, row, attempt)
+            if sent.gone and row["subscription_id"] is not None:
+                await subscriptions.disable(conn, row["subscription_id"])
+        self.attempts["ok" if sent.ok else "failed"] += 1
+        log.info(
+            "event.delivered" if sent.ok else "event.not_delivered",
+            event_id=str(row["event_id"]),
+            event_type=row["type"],
+            task_id=str(row["task_uuid"]),
+            subscription_id=str(row["subscription_id"]) if row["subscription_id"] else None,
+            attempt=row["attempts"],
+            status=sent.status,
+            error=sent.error,
+            duration_ms=took_ms,
+            recorded=recorded,
+        )
+
+    def _judge(self, row: Record, sent: Sent, took_ms: int) -> Attempt:
+        wait: timedelta | None = None
+        if sent.ok:
+            state = "delivered"
+        elif sent.gone:
+            state = "failed"
+        else:
+            after = None if sent.retry_after_s is None else timedelta(seconds=sent.retry_after_s)
+            wait = delivery_wait(row["attempts"], after, self._dice.jitter(), self._policy.waits)
+            state = "failed" if wait is None else "pending"
+        wait_s = None if wait is None else wait.total_seconds()
+        error = None if sent.ok else sent.error or "failed"
+        return Attempt(state, wait_s, sent.status, error, took_ms, sent.response)
+
+    async def _send(self, row: Record) -> Sent:
+        subscribed = row["subscription_id"] is not None
+        if subscribed and not row["live"]:
+            return Sent(ok=False, error="subscription_gone", gone=True)
+        url = row["url"] if subscribed else row["notify_url"]
+        kind = row["kind"] if subscribed else "webhook"
+        sink = self._sinks.get(kind)
+        if sink is None:
+            return Sent(ok=False, error="unknown_kind")
+        settings = json.loads(row["settings"]) if subscribed else {}
+        target = Target(kind, url, settings, self._policy.timeout_s)
+        return await sink.send(target, self._outgoing(row))
+
+    def _outgoing(self, row: Record) -> Outgoing:
+        data: bytes = row["data"]
+        if row["request"] is not None and row["type"].startswith("task."):
+            data = with_request(data, row["request"].encode())
+        stored = StoredEvent(
+            row["event_id"],
+            row["source"],
+            row["type"],
+            row["task_uuid"],
+            row["created_at"],
+            row["sequence"],
+            data,
+        )
+        now: datetime = row["now"]
+        return Outgoing(
+            stored.id,
+            stored.type,
+            stored.subject,
+            envelope(stored),
+            CONTENT_TYPE,
+            int(now.timestamp()),
+            self._secrets(row, now),
+        )
+
+    def _secrets(self, row: Record, now: datetime) -> tuple[bytes, ...]:
+        """Open the secrets that sign: the present one, and the one before while it overlaps."""
+        name = "" if row["subscription_id"] is not None else "signing_"
+        sealed = [row[f"{name}secret"]]
+        until = row["previous_until"] if not name else row["previous_signing_until"]
+        if until is not None and until > now:
+            sealed.append(row[f"previous_{name}secret"])
+        return tuple(self._vault.open(s) for s in sealed if s is not None)

@@ -1,0 +1,109 @@
+"""Events and their deliveries, made while they are written: part of step 4.
+
+Matching reads the subscriptions inside the writing transaction, so a subscription whose creation was answered
+misses nothing (`subscriptions.fence` closes the gap between reading and committing).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from service.core.event import matches
+from service.core.states import FINAL, State
+from service.core.task import Card, Result, Task
+from service.ports import Dice
+from service.store import subscriptions
+from service.store.pool import Conn, Record
+from service.store.transitions import NewDelivery, NewEvent
+from service.wire.events import event_data
+
+if TYPE_CHECKING:
+    from service.flows.apply import Applied
+
+TERMINAL = frozenset(f"task.{state.value}" for state in FINAL)
+
+
+@dataclass(slots=True)
+class Written:
+    """What is written for a batch, and where its ids go."""
+
+    events: list[NewEvent] = field(default_factory=list)
+    deliveries: list[NewDelivery] = field(default_factory=list)
+    sequences: dict[UUID, int] = field(default_factory=dict)
+    terminal: dict[UUID, UUID] = field(default_factory=dict)
+    of_results: dict[tuple[UUID, int], UUID] = field(default_factory=dict)
+
+
+class Fanout:
+    """Makes events and fans them out."""
+
+    def __init__(self, dice: Dice, source: str) -> None:
+        self._dice = dice
+        self.source = source
+
+    async def plan(
+        self, conn: Conn, moved: Sequence["Applied"], cards: Mapping[UUID, Card]
+    ) -> Written:
+        """Make the events of a batch of moves and their deliveries, in the order of the moves."""
+        written = Written()
+        tenants = sorted(
+            {a.decision.task.tenant for a in moved if a.decision and a.decision.announce}
+        )
+        if not tenants:
+            return written
+        rows = await subscriptions.live(conn, tenants)
+        for applied in moved:
+            if applied.decision is None:
+                continue
+            task = applied.decision.task
+            for said in applied.decision.announce:
+                card = cards[task.task_uuid]
+                event = self._event(written, task, card, said.type, said.result_index)
+                written.events.append(event)
+                written.deliveries += _deliveries(event, task, card, rows)
+        return written
+
+    def _event(
+        self, written: Written, task: Task, card: Card, kind: str, index: int | None
+    ) -> NewEvent:
+        sequence = written.sequences.get(task.task_uuid, task.event_sequence) + 1
+        written.sequences[task.task_uuid] = sequence
+        event_id = self._dice.uuid()
+        if kind in TERMINAL:
+            written.terminal[task.task_uuid] = event_id
+        if index is not None:
+            written.of_results[task.task_uuid, index] = event_id
+        shown = _as_it_began(task) if kind == "task.processing" else task
+        data = event_data(kind, shown, card, index)
+        return NewEvent(event_id, task.tenant, kind, task.task_uuid, sequence, data)
+
+
+def _as_it_began(task: Task) -> Task:
+    """Show a task that began and ended in one report the way it was in between."""
+    pending = tuple(Result(i) for i in range(task.results_expected))
+    return replace(task, state=State.PROCESSING, results=pending, finished_at=None, error=None)
+
+
+def _deliveries(
+    event: NewEvent, task: Task, card: Card, rows: Sequence[Record]
+) -> list[NewDelivery]:
+    out = [
+        NewDelivery(event.tenant, event.id, event.task_uuid, row["id"], held=not row["enabled"])
+        for row in rows
+        if _wanted(row, event, task, card)
+    ]
+    if card.notify_url is not None:
+        out.append(NewDelivery(event.tenant, event.id, event.task_uuid, None, held=False))
+    return out
+
+
+def _wanted(row: Record, event: NewEvent, task: Task, card: Card) -> bool:
+    labels: dict[str, str] = json.loads(row["labels"])
+    return (
+        row["tenant"] == event.tenant
+        and row["provider"] in {None, task.provider}
+        and matches(row["types"], event.type)
+        and all(card.labels.get(key) == value for key, value in labels.items())
+    )

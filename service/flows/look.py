@@ -1,0 +1,146 @@
+"""A side door: reads for the API. `web` never reads from `store` itself."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from service.core.errors import CursorExpired, NotFound
+from service.core.event import StoredEvent
+from service.flows import cursors
+from service.flows.views import Views
+from service.flows.wake import Wake
+from service.store import callbacks, events, history, tasks
+from service.store.events import Position
+from service.store.pool import Pool, Record, connection
+from service.store.tasks import Filter
+from service.wire.events import envelope
+
+POLL_S = 0.5
+"""How often a request that waits looks into the database: the task may end in another process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a list: its items, and where the next one begins."""
+
+    items: list[bytes]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A page of rows for the edge to show."""
+
+    items: list[Record]
+    next_cursor: str | None
+
+
+class Look:
+    """Reads tasks, timelines, events and the inbox."""
+
+    def __init__(self, pool: Pool, wake: Wake, views: Views) -> None:
+        self._pool = pool
+        self._wake = wake
+        self._views = views
+
+    async def task(self, tenant: str, task_uuid: UUID, wait_s: float = 0.0) -> bytes:
+        """Show a task; with `wait_s`, not before it is final or the time is over."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + wait_s
+        while True:
+            async with connection(self._pool) as conn:
+                found = (await tasks.get(conn, [task_uuid])).get(task_uuid)
+                if found is None or found.tenant != tenant:
+                    raise NotFound("There is no such task.")
+                left = until - loop.time()
+                if found.final or left <= 0:
+                    return (await self._views.show(conn, [found]))[0]
+            await self._wake.wait_for(task_uuid, min(left, POLL_S))
+
+    async def tasks(self, tenant: str, wanted: Filter, cursor: str | None, limit: int) -> Page:
+        """List tasks, newest first."""
+        before = cursors.integers(cursor, 1)[0] if cursor else None
+        async with connection(self._pool) as conn:
+            found = await tasks.page(conn, tenant, wanted, before, limit)
+            items = await self._views.show(conn, [t for _, t in found])
+        more = len(found) == limit
+        return Page(items, cursors.encode(found[-1][0]) if more else None)
+
+    async def timeline(self, tenant: str, task_uuid: UUID, cursor: str | None, limit: int) -> Rows:
+        """List what happened to a task, oldest first."""
+        after = None
+        if cursor:
+            at, rank, entry = cursors.decode(cursor, 3)
+            after = (cursors.moment(at), _number(rank), _number(entry))
+        async with connection(self._pool) as conn:
+            found = (await tasks.get(conn, [task_uuid])).get(task_uuid)
+            if found is None or found.tenant != tenant:
+                raise NotFound("There is no such task.")
+            entries = await history.timeline(conn, task_uuid, after, limit)
+        last = entries[-1] if len(entries) == limit else None
+        following = cursors.encode(last["at"], last["rank"], last["id"]) if last else None
+        return Rows(entries, following)
+
+    async def feed(
+        self,
+        tenant: str,
+        cursor: str | None,
+        types: Sequence[str] | None,
+        task_uuid: UUID | None,
+        limit: int,
+    ) -> Page:
+        """List events, oldest first; there is always a next cursor.
+
+        Raises CursorExpired for a place that retention took.
+        """
+        async with connection(self._pool) as conn:
+            head = await events.head(conn)
+            if cursor == "now":
+                return Page([], cursors.encode(*head.end))
+            after = Position(*cursors.integers(cursor, 3)) if cursor else events.START
+            if cursor and after < head.dropped:
+                raise CursorExpired
+            found = await events.read(conn, tenant, after, types, task_uuid, limit)
+        if found:
+            last = found[-1]
+            after = Position(last["incarnation"], last["xid"], last["seq"])
+        return Page([envelope(_stored(r)) for r in found], cursors.encode(*after))
+
+    async def callbacks(
+        self,
+        tenant: str,
+        task_uuid: UUID | None,
+        outcome: str | None,
+        cursor: str | None,
+        limit: int,
+    ) -> Rows:
+        """List the inbox, newest first."""
+        before = cursors.integers(cursor, 1)[0] if cursor else None
+        async with connection(self._pool) as conn:
+            found = await callbacks.page(conn, tenant, task_uuid, outcome, before, limit)
+        return Rows(found, cursors.encode(found[-1]["id"]) if len(found) == limit else None)
+
+    async def callback(self, tenant: str, callback_id: int) -> Record:
+        """Load one callback."""
+        async with connection(self._pool) as conn:
+            found = await callbacks.get(conn, tenant, callback_id)
+        if found is None:
+            raise NotFound("There is no such callback.")
+        return found
+
+
+def _number(part: int | str) -> int:
+    return cursors.integers(cursors.encode(part), 1)[0]
+
+
+def _stored(row: Record) -> StoredEvent:
+    return StoredEvent(
+        row["id"],
+        row["source"],
+        row["type"],
+        row["task_uuid"],
+        row["created_at"],
+        row["sequence"],
+        row["data"],
+    )

@@ -1,0 +1,98 @@
+"""A side door: what a user or operator asks of a task."""
+
+from uuid import UUID
+
+from service.core.decision import Verdict
+from service.core.errors import Conflict, NotFound, StillRunning
+from service.core.inputs import CancelAsked
+from service.core.states import State
+from service.flows.accept import Accept
+from service.flows.apply import Apply, Change
+from service.flows.idempotent import Answer, once
+from service.flows.views import Views
+from service.ports import Dice
+from service.store import tasks
+from service.store.keys import Scope
+from service.store.pool import Conn, Pool, connection
+from service.store.tasks import Locked, NewTask
+
+
+class Operate:
+    """Cancel and retry."""
+
+    def __init__(self, pool: Pool, dice: Dice, apply: Apply, accept: Accept, views: Views) -> None:
+        self._pool = pool
+        self._dice = dice
+        self._apply = apply
+        self._accept = accept
+        self._views = views
+
+    async def cancel(self, tenant: str, task_uuid: UUID) -> bytes:
+        """Cancel a task and show it; raises Conflict when it is final in another way."""
+        await self._own(tenant, task_uuid)
+        decision = await self._apply.one(Change(task_uuid, CancelAsked(), "operator"))
+        if decision.verdict is Verdict.REFUSE:
+            raise Conflict(f"The task is {decision.task.state.value} and cannot be canceled.")
+        async with connection(self._pool) as conn:
+            return (await self._views.load(conn, tenant, [task_uuid]))[0]
+
+    async def retry(
+        self, tenant: str, task_uuid: UUID, *, again: bool, force: bool, scope: Scope | None
+    ) -> Answer:
+        """Make a new task of the same request; repeated, give the one already made.
+
+        Raises Conflict unless the task is final, StillRunning when it may still run upstream.
+        """
+        made: list[NewTask] = []
+
+        async def effect(conn: Conn) -> Answer:
+            locked = await self._lock_final(conn, tenant, task_uuid, force=force)
+            earlier = None if again else await tasks.latest_retry(conn, task_uuid)
+            if earlier is None:
+                made.append(await self._copy(conn, locked))
+                await self._accept.insert(conn, tenant, made, many=False)
+            shown = earlier or made[0].task_uuid
+            view = (await self._views.load(conn, tenant, [shown]))[0]
+            return Answer(202 if earlier is None else 200, f"/v1/tasks/{shown}", view)
+
+        answer = await once(self._pool, scope, {"again": again, "force": force}, effect)
+        if made and not answer.replayed:
+            self._accept.told(made)
+        return answer
+
+    async def _own(self, tenant: str, task_uuid: UUID) -> None:
+        async with connection(self._pool) as conn:
+            found = (await tasks.get(conn, [task_uuid])).get(task_uuid)
+        if found is None or found.tenant != tenant:
+            raise NotFound("There is no such task.")
+
+    async def _lock_final(self, conn: Conn, tenant: str, task_uuid: UUID, *, force: bool) -> Locked:
+        """Load a task that may be repeated, locked so that two retries make one task."""
+        locked = await tasks.lock_one(conn, task_uuid)
+        if locked is None or locked.task.tenant != tenant:
+            raise NotFound("There is no such task.")
+        task = locked.task
+        if not task.final:
+            raise Conflict(f"The task is {task.state.value}; only final tasks are retried.")
+        if task.slot_since is not None and task.state is not State.COMPLETED and not force:
+            raise StillRunning
+        return locked
+
+    async def _copy(self, conn: Conn, locked: Locked) -> NewTask:
+        task = locked.task
+        card = (await tasks.cards(conn, [task.task_uuid], requests=True))[task.task_uuid]
+        return NewTask(
+            task_uuid=self._dice.uuid(),
+            provider=task.provider,
+            model=task.model,
+            results_expected=task.results_expected,
+            request=card.request.decode(),
+            metadata=card.metadata.decode(),
+            labels=card.labels,
+            warnings=card.warnings,
+            notify_url=card.notify_url,
+            priority=locked.priority,
+            start_within_s=max(int((task.start_by - task.created_at).total_seconds()), 1),
+            deadline_s=task.deadline_seconds,
+            retry_of=task.task_uuid,
+        )

@@ -1,0 +1,126 @@
+"""A side door: ask the upstream about whatever is overdue, and let time end what it has to.
+
+Lost callbacks, unknown submits, deadlines and watched slots all have a `look_again_at`; whoever claims one does
+the step that `core.decide.next_step` names. A failed read never fails a task.
+"""
+
+import asyncio
+from collections import Counter
+from uuid import UUID
+
+import structlog
+
+from service.core.decide import Step, next_step
+from service.core.inputs import ReadFailed, Reading, ReadNothing, Report, Tick
+from service.core.task import Fault, FaultKind, Task
+from service.flows.apply import Apply, Change
+from service.flows.submit import Submit
+from service.flows.upstreams import Upstreams
+from service.flows.wake import Topic, Wake
+from service.ports import FirstSend
+from service.store import history, tasks
+from service.store.pool import Pool, connection
+
+log = structlog.get_logger()
+
+
+class Reconcile:
+    """Looks again at tasks whose time has come."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        wake: Wake,
+        apply: Apply,
+        submit: Submit,
+        upstreams: Upstreams,
+        *,
+        worker: UUID,
+        lease_s: float,
+    ) -> None:
+        self._pool = pool
+        self._wake = wake
+        self._apply = apply
+        self._submit = submit
+        self._upstreams = upstreams
+        self._worker = worker
+        self._lease_s = lease_s
+        self.reads: Counter[tuple[str, str]] = Counter()
+
+    async def claim(self, limit: int) -> list[tuple[Task, Step]]:
+        """Claim tasks that are due, with what each needs."""
+        async with connection(self._pool) as conn:
+            claimed = await tasks.claim_due(conn, limit, self._lease_s, self._worker)
+        if claimed.now is None:
+            return []
+        now = claimed.now
+        return [(t, next_step(t, now, self._apply.policy(t.provider))) for t in claimed.tasks]
+
+    async def work(self, claimed: tuple[Task, Step]) -> None:
+        """Do what a claimed task needs."""
+        task, step = claimed
+        match step:
+            case Step.TICK:
+                await self._apply.run([Change(task.task_uuid, Tick(), "clock")])
+            case Step.SEND:
+                await self._submit.send_again(task)
+            case Step.READ:
+                await self._read(task)
+
+    async def expire(self, limit: int = 100) -> int:
+        """End queued tasks that were not sent in time; gives how many."""
+        async with connection(self._pool) as conn:
+            found = await tasks.never_started(conn, limit)
+        if found:
+            await self._apply.run([Change(u, Tick(), "clock") for u in found])
+        return len(found)
+
+    async def seconds_to_next(self) -> float | None:
+        """Say how long until something is due."""
+        free: list[str] = []
+        async with connection(self._pool) as conn:
+            for upstream in self._upstreams.on():
+                name = upstream.provider.name
+                if await tasks.slots_taken(conn, name) < upstream.concurrency:
+                    free.append(name)
+            wait = await tasks.seconds_to_next(conn, free)
+        if wait is not None and wait <= 0:
+            self._wake.ring([Topic.SUBMIT])
+        return wait
+
+    async def _read(self, task: Task) -> None:
+        async with connection(self._pool) as conn:
+            kept = await tasks.sends(conn, [task.task_uuid])
+        _, send = kept[task.task_uuid]
+        began = asyncio.get_running_loop().time()
+        reading = await self._ask(task, send)
+        took_ms = int((asyncio.get_running_loop().time() - began) * 1000)
+        detail = {"durationMs": took_ms, **describe(reading)}
+        self.reads[task.provider, str(detail["answer"])] += 1
+        log.info("task.read", task_id=str(task.task_uuid), provider=task.provider, **detail)
+        note = history.Entry(task.task_uuid, "upstream", "read", detail=detail)
+        await self._apply.run([Change(task.task_uuid, reading, "poll")], [note])
+
+    async def _ask(self, task: Task, send: FirstSend | None) -> Reading:
+        upstream = self._upstreams[task.provider]
+        if upstream.off_because is not None:
+            return ReadFailed(Fault("provider_off", upstream.off_because, FaultKind.TRANSIENT))
+        if send is None:
+            return ReadFailed(Fault("never_sent", "Nothing was sent from here."))
+        return await upstream.provider.read(task, send)
+
+
+def describe(reading: Reading) -> dict[str, object]:
+    """Say a reading in the words of the timeline."""
+    match reading:
+        case ReadNothing():
+            return {"answer": "nothing"}
+        case ReadFailed():
+            return {"answer": "failed", "code": reading.fault.code}
+        case Report():
+            return {
+                "answer": "report",
+                "videos": len(reading.videos),
+                "faults": [f.code for f in reading.faults],
+                "running": reading.running,
+            }

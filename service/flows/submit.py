@@ -1,0 +1,141 @@
+"""Step 2: claim, commit the line `sent_at`, send, apply the answer.
+
+No transaction is open while we wait for the upstream. The first bytes are kept before they leave, and every
+later send repeats them. What the process loses after `sent_at` is an unknown outcome, which `reconcile` reads.
+"""
+
+import asyncio
+import json
+from collections import Counter
+from dataclasses import replace
+from uuid import UUID
+
+import structlog
+
+from service.core.errors import Unavailable
+from service.core.inputs import Accepted, Answer, Refused, SendStarted, SubmitUnknown, TryLater
+from service.core.states import State
+from service.core.task import Task
+from service.flows.apply import Apply, Change
+from service.flows.upstreams import Upstreams
+from service.flows.wake import Wake
+from service.ports import FirstSend
+from service.store import history, tasks
+from service.store.pool import Pool, connection, transaction
+
+log = structlog.get_logger()
+
+
+class Submit:
+    """Sends tasks upstream, at most as many at once as the provider's concurrency."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        wake: Wake,
+        apply: Apply,
+        upstreams: Upstreams,
+        *,
+        worker: UUID,
+        lease_s: float,
+    ) -> None:
+        self._pool = pool
+        self._wake = wake
+        self._apply = apply
+        self._upstreams = upstreams
+        self._worker = worker
+        self._lease_s = lease_s
+        # Claimed and not yet counted as a taken place: `slot_since` is set with `sent_at`.
+        self._starting: Counter[str] = Counter()
+        self.answers: Counter[tuple[str, str]] = Counter()
+
+    async def claim(self, limit: int) -> list[Task]:
+        """Claim queued tasks for which there is a place upstream."""
+        claimed: list[Task] = []
+        async with connection(self._pool) as conn:
+            for upstream in self._upstreams.on():
+                name = upstream.provider.name
+                taken = await tasks.slots_taken(conn, name) + self._starting[name]
+                room = min(upstream.concurrency - taken, limit - len(claimed))
+                if room <= 0:
+                    continue
+                found = await tasks.claim_queued(conn, name, room, self._lease_s, self._worker)
+                self._starting[name] += len(found)
+                claimed += found
+        return claimed
+
+    async def work(self, task: Task) -> None:
+        """Send a claimed task and apply the answer."""
+        try:
+            begun = await self._begin(task)
+        finally:
+            self._starting[task.provider] -= 1
+        if begun is not None:
+            await self._send(*begun)
+
+    async def send_again(self, task: Task) -> None:
+        """Repeat the first bytes of a task with an unknown outcome; `decide` has the last word."""
+        begun = await self._begin(task)
+        if begun is not None:
+            await self._send(*begun)
+
+    async def release(self, claimed: list[Task]) -> None:
+        """Give back claims that were not sent (a drain)."""
+        for task in claimed:
+            self._starting[task.provider] -= 1
+        async with connection(self._pool) as conn:
+            await tasks.release(conn, claimed)
+
+    async def _begin(self, task: Task) -> tuple[Task, FirstSend] | None:
+        """Commit that the send begins, with its bytes; none when it must not be sent."""
+        async with transaction(self._pool) as conn:
+            kept = await tasks.sends(conn, [task.task_uuid])
+            request, send = kept[task.task_uuid]
+            if send is None:
+                url = self._upstreams.webhook_url(task.provider, task.task_uuid)
+                provider = self._upstreams[task.provider].provider
+                send = provider.first_send(task, json.loads(request), url)
+                await tasks.keep_first_send(conn, task.task_uuid, send)
+            change = Change(task.task_uuid, SendStarted(task.lease_no), "submit")
+            applied = await self._apply.batch(conn, [change])
+        self._apply.tell(applied)
+        decision = applied[0].decision
+        if decision is None or decision.task.state is not State.SUBMITTING:
+            return None
+        if decision.reason not in {"sent", "sent_again"}:
+            return None
+        # The lease is what fences; results and the like are not needed to send.
+        return replace(decision.task, lease_no=task.lease_no), send
+
+    async def _send(self, task: Task, send: FirstSend) -> None:
+        provider = self._upstreams[task.provider].provider
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        answer = await provider.submit(task, send)
+        took_ms = int((loop.time() - began) * 1000)
+        self.answers[task.provider, type(answer).__name__] += 1
+        detail = {"attempt": task.attempts, "durationMs": took_ms, **describe(answer)}
+        log.info("task.submitted", task_id=str(task.task_uuid), provider=task.provider, **detail)
+        note = history.Entry(task.task_uuid, "upstream", "submit", detail=detail)
+        change = Change(task.task_uuid, answer, "submit")
+        try:
+            await self._apply.run([change], [note], tries=8)
+        except Unavailable:
+            # Lost with the database: the lease ends, and the outcome is read like any unknown one.
+            log.exception("task.answer_lost", task_id=str(task.task_uuid))
+
+
+def describe(answer: Answer) -> dict[str, object]:
+    """Say an answer in the words of the timeline."""
+    match answer:
+        case Accepted():
+            return {"answer": "accepted", "upstreamId": answer.upstream_id}
+        case Refused():
+            fault = answer.fault
+            return {"answer": "refused", "code": fault.code, "message": fault.message}
+        case TryLater():
+            fault = answer.fault
+            return {"answer": "try_later", "code": fault.code, "message": fault.message}
+        case SubmitUnknown():
+            fault = answer.fault
+            return {"answer": "unknown", "code": fault.code, "message": fault.message}

@@ -1,0 +1,71 @@
+"""A side door: partitions, retention, and what the service needs of its database before it starts."""
+
+from dataclasses import dataclass
+
+import structlog
+
+from service.store import callbacks, deliveries, events, keys, upkeep
+from service.store.pool import Pool, connection
+
+log = structlog.get_logger()
+
+DAYS_AHEAD = 7
+OLDEST, NEWEST = 150000, 190000
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """How the database does, for readiness and metrics."""
+
+    days_ahead: int
+    pending_callbacks: int
+    undelivered: int
+    feed_lag_s: float
+
+
+class Upkeep:
+    """Keeps the database in shape."""
+
+    def __init__(self, pool: Pool, retention_days: int) -> None:
+        self._pool = pool
+        self._retention_days = retention_days
+
+    async def run_once(self) -> int:
+        """Make coming partitions and drop old ones; gives how many changed."""
+        async with connection(self._pool) as conn:
+            made = await upkeep.ensure_partitions(conn, DAYS_AHEAD)
+            dropped = await upkeep.drop_partitions(conn, self._retention_days)
+            await keys.drop_old(conn)
+        if made or dropped:
+            log.info("partitions.kept", made=made, dropped=dropped)
+        return made + dropped
+
+    async def pulse(self) -> Pulse:
+        """Ask the database how it does; raises Unavailable when it is away."""
+        async with connection(self._pool, timeout_s=2.0) as conn:
+            return Pulse(
+                await upkeep.days_ahead(conn),
+                await callbacks.pending_count(conn),
+                await deliveries.undelivered(conn),
+                await events.lag_seconds(conn),
+            )
+
+    async def unfit(self) -> str | None:
+        """Say in one line what the promises miss in this server, or nothing."""
+        async with connection(self._pool) as conn:
+            server = await upkeep.server(conn)
+            await events.raise_incarnation(conn)
+        if not OLDEST <= server["version"] < NEWEST:
+            return f"PostgreSQL 15 to 18 is needed; this server is {server['version'] // 10000}."
+        for name in ("fsync", "full_page_writes"):
+            if server[name] != "on":
+                return f"The server runs with {name}={server[name]}: a crash would lose what was answered."
+        if server["synchronous_commit"] == "off":
+            return (
+                "The server runs with synchronous_commit=off: a crash would lose what was answered."
+            )
+        if server["isolation"] != "read committed":
+            return (
+                f"default_transaction_isolation is {server['isolation']}; read committed is needed."
+            )
+        return None

@@ -1,0 +1,60 @@
+"""Tasks as they are shown: loaded from the store, made by `wire`."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from service.core.states import State
+from service.core.task import Task
+from service.flows.upstreams import Upstreams
+from service.store import tasks, upkeep
+from service.store.pool import Conn
+from service.wire.api import page_bytes, task_view_bytes
+
+
+class Views:
+    """Makes the JSON of tasks."""
+
+    def __init__(self, upstreams: Upstreams) -> None:
+        self._upstreams = upstreams
+
+    async def load(self, conn: Conn, tenant: str, uuids: Sequence[UUID]) -> list[bytes]:
+        """Load tasks as they are shown, in the given order; others' tasks are left out."""
+        found = await tasks.get(conn, uuids)
+        own = [found[u] for u in uuids if u in found and found[u].tenant == tenant]
+        return await self.show(conn, own)
+
+    async def show(self, conn: Conn, loaded: Sequence[Task]) -> list[bytes]:
+        """Make the JSON of tasks that are loaded."""
+        if not loaded:
+            return []
+        cards = await tasks.cards(conn, [t.task_uuid for t in loaded], requests=True)
+        full = await self._full(conn, loaded)
+        now = await upkeep.clock(conn)
+        return [
+            task_view_bytes(
+                t, cards[t.task_uuid], with_request=True, waiting_for=_waiting_for(t, now, full)
+            )
+            for t in loaded
+        ]
+
+    def page(self, items: Sequence[bytes], next_cursor: str | None) -> bytes:
+        """Make a page of things that are JSON already."""
+        return page_bytes(items, next_cursor)
+
+    async def _full(self, conn: Conn, loaded: Sequence[Task]) -> Mapping[str, bool]:
+        """Say of which providers, among those that tasks wait for, every place is taken."""
+        waited = {t.provider for t in loaded if t.state is State.QUEUED}
+        return {
+            name: await tasks.slots_taken(conn, name) >= self._upstreams[name].concurrency
+            for name in waited
+            if name in self._upstreams
+        }
+
+
+def _waiting_for(task: Task, now: datetime, full: Mapping[str, bool]) -> str | None:
+    if task.state is not State.QUEUED:
+        return None
+    if task.look_again_at is not None and task.look_again_at > now:
+        return "retry_at"
+    return "slot" if full.get(task.provider) else None
