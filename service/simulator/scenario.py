@@ -1,0 +1,147 @@
+"""What happens to a job: a pure function of its scenario's names, or of seed and key.
+
+The names are explained in the docstring of this package.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+from types import MappingProxyType
+from typing import Literal
+from urllib.parse import parse_qs, urlsplit
+
+REFUSALS = ("401", "402", "403", "429", "500", "503", "504", "busy", "html", "reset")
+
+
+class UnknownScenario(ValueError):
+    """No scenario has this name, or its value is no such value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that will happen to one job; the default is that all goes well."""
+
+    refusals: tuple[str, ...] = ()
+    """What the first sends get instead of being accepted, one each."""
+    reject: bool = False
+    answer: Literal["given", "dropped", "hung"] = "given"
+    hang_seconds: float = 0
+    forget: bool = False
+    echo: bool = True
+    lag_seconds: float = 0
+    delay_seconds: float = 0
+    fails: Literal["none", "some", "all"] = "none"
+    code: str | None = None
+    """Error code of a failure, in place of the usual one."""
+    reason: bool = True
+    rejected: bool = False
+    copies: int = 1
+    """How often each callback is sent."""
+    early: bool = False
+    late_seconds: float = 0
+    reverse: bool = False
+    flat: bool = False
+    with_status: bool = True
+    garbage: bool = False
+
+    def fails_at(self, index: int) -> bool:
+        """Say whether the result with this index fails."""
+        return self.fails == "all" or (self.fails == "some" and index % 2 == 1)
+
+    def refusal(self, sends: int) -> str | None:
+        """Say what stops a send from being accepted, after `sends` that were stopped before it."""
+        return self.refusals[sends] if sends < len(self.refusals) else None
+
+
+Effect = Callable[[Plan, str], Plan]
+
+
+def _seconds(value: str, default: float) -> float:
+    return min(max(float(value or default), 0), 3600)
+
+
+def _refuse(name: str) -> Effect:
+    return lambda plan, value: replace(
+        plan, refusals=plan.refusals + (name,) * min(int(value or 1), 100)
+    )
+
+
+EFFECTS: Mapping[str, Effect] = MappingProxyType(
+    {
+        "ok": lambda plan, _: plan,
+        **{name: _refuse(name) for name in REFUSALS},
+        "reject": lambda plan, _: replace(plan, reject=True),
+        "drop": lambda plan, _: replace(plan, answer="dropped"),
+        "hang": lambda plan, value: replace(plan, answer="hung", hang_seconds=_seconds(value, 60)),
+        "forget": lambda plan, _: replace(plan, forget=True),
+        "noecho": lambda plan, _: replace(plan, echo=False),
+        "lag": lambda plan, value: replace(plan, lag_seconds=_seconds(value, 2)),
+        "delay": lambda plan, value: replace(plan, delay_seconds=_seconds(value, 2)),
+        "fail": lambda plan, value: replace(plan, fails="all", code=value or None),
+        "noreason": lambda plan, _: replace(plan, fails="all", reason=False),
+        "partial": lambda plan, _: replace(plan, fails="some"),
+        "rejected": lambda plan, _: replace(plan, fails="all", rejected=True),
+        "lost": lambda plan, _: replace(plan, copies=0),
+        "double": lambda plan, _: replace(plan, copies=plan.copies * 2),
+        "early": lambda plan, _: replace(plan, early=True),
+        "late": lambda plan, value: replace(plan, late_seconds=_seconds(value, 2)),
+        "reorder": lambda plan, _: replace(plan, reverse=True),
+        "flat": lambda plan, _: replace(plan, flat=True),
+        "nostatus": lambda plan, _: replace(plan, with_status=False),
+        "garbage": lambda plan, _: replace(plan, garbage=True),
+    }
+)
+
+
+def make_plan(names: Sequence[str]) -> Plan:
+    """Combine named scenarios into one plan.
+
+    Raises:
+        UnknownScenario: a name or its value is not known.
+    """
+    plan = Plan()
+    for entry in names:
+        name, _, value = entry.partition(":")
+        try:
+            plan = EFFECTS[name](plan, value)
+        except (KeyError, ValueError) as error:
+            raise UnknownScenario(entry) from error
+    return plan
+
+
+def names_in(url: object) -> tuple[str, ...]:
+    """Read the scenario's names from the query of an input URL; none if it has none."""
+    if not isinstance(url, str):
+        return ()
+    try:
+        query = parse_qs(urlsplit(url).query)
+    except ValueError:
+        return ()
+    return tuple(name for text in query.get("simulate", []) for name in text.split(",") if name)
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioBook:
+    """How likely each scenario is for a job that names none."""
+
+    seed: int = 0
+    chances: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse names that do not exist, when the book is made and not at some later job."""
+        make_plan(tuple(self.chances))
+
+    def plan(self, key: str, named: Sequence[str] = ()) -> Plan:
+        """Decide what happens to the job with this key, the same for every send of it.
+
+        Each chance has a die of its own, so adding one leaves what the others decide.
+        """
+        if named:
+            return make_plan(named)
+        return make_plan(
+            [
+                name
+                for name, chance in self.chances.items()
+                if Random(f"{self.seed}:{key}:{name}").random() < chance
+            ]
+        )
