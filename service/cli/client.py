@@ -1,0 +1,79 @@
+"""The HTTP client that the commands use: any other client could do the same."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+
+from service import datadir
+from service.cli.output import UNREACHABLE, Failed
+from service.settings import Settings
+
+
+class Api:
+    """Calls the API of a service; problems become one clear text."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session = session
+        self._url = url
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        query: Mapping[str, object] | list[tuple[str, str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Call and give the JSON; raises Failed for a problem, or when nobody answers."""
+        params = query if isinstance(query, list) else _params(query or {})
+        try:
+            async with self._session.request(
+                method,
+                self._url + path,
+                json=body if body is not None else None,
+                params=params,
+                headers=headers,
+            ) as answer:
+                if answer.status == 204:
+                    return None
+                if answer.ok:
+                    return await answer.json()
+                raise await _problem(answer)
+        except (aiohttp.ClientConnectionError, TimeoutError) as error:
+            text = f"No service answers at {self._url} ({error or 'timed out'}). Is `callboard serve` running?"
+            raise Failed(text, UNREACHABLE) from None
+
+
+@asynccontextmanager
+async def api(settings: Settings) -> AsyncIterator[Api]:
+    """Open a client for CALLBOARD_URL with CALLBOARD_API_KEY, or the key in DATA_DIR."""
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    key = key or datadir.read(settings.data_dir, "api_key")
+    if key is None and settings.api_keys:
+        key = settings.api_keys[0].get_secret_value()
+    if key is None:
+        raise Failed(
+            f"No API key: set CALLBOARD_API_KEY (there is none in {settings.data_dir} either)."
+        )
+    headers = {"Authorization": f"Bearer {key}"}
+    timeout = aiohttp.ClientTimeout(total=90, connect=5)
+    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
+        yield Api(session, settings.url or settings.own_url)
+
+
+def _params(query: Mapping[str, object]) -> list[tuple[str, str]]:
+    return [(name, str(value)) for name, value in query.items() if value is not None]
+
+
+async def _problem(answer: aiohttp.ClientResponse) -> Failed:
+    code = UNREACHABLE if answer.status >= 500 else 2
+    try:
+        problem = await answer.json(content_type=None)
+        lines = [f"{answer.status} {problem['title']}: {problem.get('detail') or ''}".rstrip(": ")]
+        lines += [f"  {e['pointer'] or '/'}: {e['detail']}" for e in problem.get("errors") or ()]
+    except (ValueError, KeyError, TypeError, aiohttp.ClientError):
+        lines = [f"{answer.status} {answer.reason}"]
+    return Failed("\n".join(lines), code)

@@ -1,0 +1,65 @@
+"""`doctor`: says what is set up, what is missing, and how to mend it."""
+
+import asyncpg
+import typer
+
+from service.bootstrap.upstreams import off_because
+from service.cli.database import database
+from service.cli.output import AsJson, Failed, out, run, shown
+from service.cli.output import settings as read_settings
+from service.flows.upkeep import Upkeep
+from service.settings import Settings
+from service.store import migrate
+from service.store.pool import AWAY, connection, create_pool
+
+Finding = dict[str, object]
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check settings, database and providers; exits 1 when something needs mending."""
+    settings = read_settings()
+    findings = [_finding("settings", True, f"read; data in {settings.data_dir}")]
+    try:
+        with database(settings) as db:
+            where = "embedded" if db.server is not None else "CALLBOARD_DATABASE_URL"
+            findings += run(_database(db.dsn, where, embedded=db.server is not None))
+    except Failed as failed:
+        findings.append(_finding("database", False, failed.text))
+    findings += [_provider(settings, name) for name in ("runware", "sync")]
+    shown(findings, as_json, lambda: _print(findings))
+    if not all(f["ok"] for f in findings):
+        raise typer.Exit(1)
+
+
+async def _database(dsn: str, where: str, *, embedded: bool) -> list[Finding]:
+    try:
+        pool = await create_pool(dsn, size=2, statement_timeout_s=10)
+    except (*AWAY, asyncpg.PostgresError, ValueError) as error:
+        return [_finding("database", False, f"{where} cannot be reached: {error}")]
+    try:
+        async with connection(pool) as conn:
+            missing = await migrate.pending(conn)
+        if missing:
+            mend = "`callboard serve` migrates it" if embedded else "run `callboard migrate`"
+            return [_finding("database", embedded, f"{where}; the schema is behind: {mend}")]
+        unfit = await Upkeep(pool, 30).unfit()
+        return [_finding("database", unfit is None, f"{where}; {unfit or 'fit and current'}")]
+    except migrate.MigrationError as error:
+        return [_finding("database", False, str(error))]
+    finally:
+        await pool.close()
+
+
+def _provider(settings: Settings, name: str) -> Finding:
+    off = off_because(settings, name)
+    return _finding(name, off is None, off or "on")
+
+
+def _finding(what: str, ok: bool, text: str) -> Finding:
+    return {"what": what, "ok": ok, "detail": text}
+
+
+def _print(findings: list[Finding]) -> None:
+    for finding in findings:
+        mark = "[green]ok [/]" if finding["ok"] else "[red]no [/]"
+        out.print(f"{mark} {finding['what']}: {finding['detail']}", soft_wrap=True)

@@ -1,0 +1,89 @@
+"""`keys`: API keys, in the database."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+import asyncpg
+import typer
+
+from service.cli.database import database
+from service.cli.output import UNREACHABLE, AsJson, Failed, out, run, shown, table
+from service.cli.output import settings as read_settings
+from service.clock import SystemDice
+from service.flows.admit import Admit, MadeKey
+from service.store.pool import AWAY, create_pool
+from service.vault import new_key
+
+T = TypeVar("T")
+app = typer.Typer(help="API keys.", no_args_is_help=True)
+
+
+@app.command("create")
+def create(
+    name: Annotated[str, typer.Argument(help="What it is for.")] = "cli",
+    as_json: AsJson = False,
+) -> None:
+    """Make a key; it is shown this once."""
+    made: MadeKey = _with(lambda admit: admit.create(name))
+    value = {"id": str(made.id), "name": name, "key": made.key}
+    shown(
+        value,
+        as_json,
+        lambda: out.print(f"{made.key}\n(id {made.id}, shown this once)", soft_wrap=True),
+    )
+
+
+@app.command("list")
+def list_all(as_json: AsJson = False) -> None:
+    """List keys; they are kept as hashes and cannot be shown again."""
+    rows = _with(lambda admit: admit.list())
+    items = [
+        {
+            "id": str(r["id"]),
+            "name": r["name"],
+            "prefix": r["prefix"],
+            "createdAt": r["created_at"].isoformat(),
+            "revokedAt": r["revoked_at"].isoformat() if r["revoked_at"] else None,
+        }
+        for r in rows
+    ]
+    columns = ("id", "name", "prefix", "createdAt", "revokedAt")
+    cells = [[item[c] for c in columns] for item in items]
+    shown({"items": items}, as_json, lambda: table("", columns, cells))
+
+
+@app.command("revoke")
+def revoke(key: Annotated[UUID, typer.Argument(help="The id of a key.")]) -> None:
+    """Revoke a key; it stops working within seconds."""
+    if not _with(lambda admit: admit.revoke(key)):
+        raise Failed("There is no such key that is good.", 1)
+    out.print("Revoked.")
+
+
+@app.command("generate")
+def generate() -> None:
+    """Print a fresh value for CALLBOARD_CALLBACK_KEYS or CALLBOARD_ENCRYPTION_KEYS."""
+    out.print(new_key(), soft_wrap=True)
+
+
+def _with(use: Callable[[Admit], Coroutine[Any, Any, T]]) -> T:
+    settings = read_settings()
+
+    async def main(dsn: str) -> T:
+        try:
+            async with asyncio.timeout(15):
+                pool = await create_pool(dsn, size=2, statement_timeout_s=10)
+        except (*AWAY, asyncpg.PostgresError, ValueError) as error:
+            text = f"The database cannot be reached (CALLBOARD_DATABASE_URL): {error}"
+            raise Failed(text, UNREACHABLE) from None
+        try:
+            return await use(Admit(pool, SystemDice(), ()))
+        except asyncpg.UndefinedTableError:
+            raise Failed("The database has no tables yet: run `callboard migrate` first.") from None
+        finally:
+            await pool.close()
+
+    with database(settings) as db:
+        return run(main(db.dsn))

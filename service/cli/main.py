@@ -1,0 +1,56 @@
+"""The typer app: every command in one table, and the exit codes of what goes wrong."""
+
+import sys
+
+import typer
+
+from service import __version__
+from service.cli import demo, doctor, events, keys, migrate, serve, simulate, subscriptions, tasks
+from service.cli.output import Failed, err
+
+app = typer.Typer(
+    name="callboard",
+    help="Submits video generation jobs, correlates their callbacks, tells the world with events.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+)
+
+app.command("serve")(serve.serve)
+app.command("demo")(demo.demo)
+app.command("simulate")(simulate.simulate)
+app.command("migrate")(migrate.migrate)
+app.command("submit")(tasks.submit)
+app.command("tasks")(tasks.tasks)
+app.command("show")(tasks.show)
+app.command("watch")(tasks.watch)
+app.command("cancel")(tasks.cancel)
+app.command("retry")(tasks.retry)
+app.command("events")(events.events)
+app.command("doctor")(doctor.doctor)
+app.add_typer(subscriptions.app, name="subscriptions")
+app.add_typer(keys.app, name="keys")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"callboard {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version and exit."
+    ),
+) -> None:
+    del version
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except Failed as failed:
+        err.print(failed.text, style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(failed.code)

@@ -1,0 +1,109 @@
+"""Which loops a role runs."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+from service.core.states import CallbackOutcome
+from service.flows.batcher import Batcher
+from service.flows.deliver import Deliver
+from service.flows.pending import Pending
+from service.flows.receive import Incoming
+from service.flows.reconcile import Reconcile
+from service.flows.submit import Submit
+from service.flows.upkeep import Upkeep
+from service.flows.wake import Topic, Wake
+from service.workers.loop import Every, Lanes, Loop
+
+FLUSHERS = 2
+"""While one group commits, the next one is gathered (queues.md E3)."""
+UPKEEP_S = 600.0
+READS_AT_ONCE = 16
+
+
+class Role(StrEnum):
+    """A share of the work; any number of processes take any mix of them."""
+
+    API = "api"
+    SUBMIT = "submit"
+    DELIVER = "deliver"
+    RECONCILE = "reconcile"
+
+
+@dataclass(frozen=True, slots=True)
+class Flows:
+    """What the loops call."""
+
+    wake: Wake
+    batcher: Batcher[Incoming, CallbackOutcome]
+    submit: Submit
+    deliver: Deliver
+    reconcile: Reconcile
+    pending: Pending
+    upkeep: Upkeep
+
+
+def loops(
+    roles: Collection[Role], flows: Flows, *, poll_s: float, sends: int, deliveries: int
+) -> list[Loop]:
+    """Give the loops of these roles; `sends` and `deliveries` are how many go on at once."""
+    makers: dict[Role, Callable[[], list[Loop]]] = {
+        Role.API: lambda: _api(flows),
+        Role.SUBMIT: lambda: _submit(flows, poll_s, sends),
+        Role.DELIVER: lambda: _deliver(flows, poll_s, deliveries),
+        Role.RECONCILE: lambda: _reconcile(flows, poll_s),
+    }
+    return [loop for role in Role if role in roles for loop in makers[role]()]
+
+
+def _api(flows: Flows) -> list[Loop]:
+    """The flushers of the inbox; /callbacks is served by whoever has this role."""
+    flush = flows.batcher.flush_once
+    return [Every(f"inbox-{n}", flush, 0.001) for n in range(FLUSHERS)]
+
+
+def _submit(flows: Flows, poll_s: float, size: int) -> list[Loop]:
+    submit, wake = flows.submit, flows.wake
+    return [
+        Lanes(
+            "submit",
+            submit.claim,
+            submit.work,
+            size=size,
+            wake=wake,
+            topic=Topic.SUBMIT,
+            poll_s=poll_s,
+        )
+    ]
+
+
+def _deliver(flows: Flows, poll_s: float, size: int) -> list[Loop]:
+    deliver, wake = flows.deliver, flows.wake
+    lanes = Lanes(
+        "deliver",
+        deliver.claim,
+        deliver.work,
+        size=size,
+        wake=wake,
+        topic=Topic.DELIVER,
+        poll_s=poll_s,
+    )
+    return [lanes, Every("rescue-deliveries", deliver.rescue, 5 * poll_s, again_when_busy=False)]
+
+
+def _reconcile(flows: Flows, poll_s: float) -> list[Loop]:
+    due, wake = flows.reconcile, flows.wake
+    return [
+        Lanes(
+            "reconcile",
+            due.claim,
+            due.work,
+            size=READS_AT_ONCE,
+            wake=wake,
+            topic=Topic.DUE,
+            poll_s=poll_s,
+        ),
+        Every("expire", due.expire, poll_s),
+        Every("pending", flows.pending.run_once, poll_s, wake=wake, topic=Topic.CALLBACKS),
+        Every("upkeep", flows.upkeep.run_once, UPKEEP_S, again_when_busy=False),
+    ]
