@@ -7,8 +7,7 @@ same, as the last line of defence.
 import logging
 import re
 import sys
-from collections import Counter as Counts
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -18,6 +17,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+Counted = Callable[[], Iterable[tuple[tuple[str, ...], int]]]
+"""How a counter is read: values of its labels, and how often."""
 TOKEN_PATH = re.compile(r"(/callbacks/[^/\s]+/[0-9a-fA-F-]{36}/)[^/\s\"'?#]+")
 
 
@@ -82,15 +83,13 @@ class Metrics(Collector):
     """Prometheus text from the counters that flows keep anyway, read when asked."""
 
     def __init__(self) -> None:
-        self._counts: list[tuple[str, str, tuple[str, ...], Counts[tuple[str, ...]]]] = []
+        self._counts: list[tuple[str, str, tuple[str, ...], Counted]] = []
         self._gauges: list[tuple[str, str, Callable[[], float]]] = []
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
-    def count(
-        self, name: str, about: str, labels: tuple[str, ...], counts: Counts[tuple[str, ...]]
-    ) -> None:
-        """Show a counter whose keys are the values of its labels."""
+    def count(self, name: str, about: str, labels: tuple[str, ...], counts: Counted) -> None:
+        """Show a counter; `counts` is called whenever somebody asks."""
         self._counts.append((f"callboard_{name}", about, labels, counts))
 
     def gauge(self, name: str, about: str, read: Callable[[], float]) -> None:
@@ -101,7 +100,7 @@ class Metrics(Collector):
         """Give all of it to prometheus_client."""
         for name, about, labels, counts in self._counts:
             family = CounterMetricFamily(name, about, labels=labels)
-            for key, value in counts.items():
+            for key, value in counts():
                 family.add_metric(key, value)
             yield family
         for name, about, read in self._gauges:

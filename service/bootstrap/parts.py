@@ -8,6 +8,7 @@ import aiohttp
 from service import __version__, datadir
 from service.bootstrap.upstreams import make_upstreams, policies, seconds
 from service.clock import SystemDice
+from service.core.url_guard import check_url
 from service.flows.accept import Accept, Defaults
 from service.flows.admit import Admit
 from service.flows.apply import Apply
@@ -26,10 +27,9 @@ from service.flows.views import Views
 from service.flows.wake import Wake
 from service.observe import Health, Metrics
 from service.settings import Settings
-from service.sinks import make_sinks
-from service.sinks.guard import check_url
+from service.sinks import SINKS, SinkOptions
 from service.store.pool import Pool
-from service.vault import Vault, new_key
+from service.vault import Vault, format_key, new_key, parse_key
 from service.web.deps import Deps
 from service.workers.roles import Flows
 
@@ -52,7 +52,8 @@ async def make_parts(
     dice, wake, vault = SystemDice(), Wake(), _vault(settings)
     session = await stack.enter_async_context(aiohttp.ClientSession())
     upstreams = make_upstreams(settings, session, _callback_keys(settings, dice))
-    sinks = make_sinks(settings.data_dir / "sinks", settings.allow_networks)
+    options = SinkOptions(settings.data_dir / "sinks", settings.allow_networks)
+    sinks = {kind: make(options) for kind, make in SINKS.items()}
     for sink in sinks.values():
         stack.push_async_callback(sink.close)
     source = settings.event_source or settings.own_url
@@ -120,9 +121,11 @@ def _callback_keys(settings: Settings, dice: SystemDice) -> tuple[bytes, ...]:
 def _vault(settings: Settings) -> Vault:
     given = [k.get_secret_value() for k in settings.encryption_keys]
     if not given:
-        made = datadir.read_or_make(settings.data_dir, "encryption_keys", new_key)
+        made = datadir.read_or_make(
+            settings.data_dir, "encryption_keys", lambda: format_key(new_key())
+        )
         given = [k for k in made.split(",") if k]
-    return Vault(given)
+    return Vault([parse_key(k) for k in given])
 
 
 def _measure(
@@ -134,10 +137,14 @@ def _measure(
     deliver: Deliver,
 ) -> None:
     by_state = ("provider", "state")
-    metrics.count("tasks_moved", "Tasks that moved to a state.", by_state, apply.moves)
+    metrics.count("tasks_moved", "Tasks that moved to a state.", by_state, apply.moves.items)
     by_outcome = ("provider", "outcome")
-    metrics.count("callbacks", "Callbacks by what became of them.", by_outcome, receive.outcomes)
+    metrics.count(
+        "callbacks", "Callbacks by what became of them.", by_outcome, receive.outcomes.items
+    )
     by_answer = ("provider", "answer")
-    metrics.count("submits", "Submits by their answer.", by_answer, submit.answers)
-    metrics.count("reads", "Reads of the upstream by their answer.", by_answer, reconcile.reads)
-    metrics.count("deliveries", "Delivery attempts by result.", ("result",), deliver.attempts)
+    metrics.count("submits", "Submits by their answer.", by_answer, submit.answers.items)
+    metrics.count(
+        "reads", "Reads of the upstream by their answer.", by_answer, reconcile.reads.items
+    )
+    metrics.count("deliveries", "Delivery attempts by result.", ("result",), deliver.attempts.items)

@@ -8,17 +8,17 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-import asyncpg
 import structlog
 
 from service import __version__, datadir
 from service import settings as configured
 from service.bootstrap.parts import Parts, make_parts
+from service.core.errors import Unavailable
 from service.flows.admit import Admit
 from service.observe import Health, Metrics
 from service.settings import Settings
 from service.store import migrate
-from service.store.pool import AWAY, Pool, connection, create_pool
+from service.store.pool import Pool, connection, create_pool
 from service.web.app import make_app
 from service.web.server import Running, start
 from service.workers.roles import Role, loops
@@ -105,10 +105,8 @@ async def _open_pool(stack: AsyncExitStack, settings: Settings, dsn: str) -> Poo
         pool = await create_pool(
             dsn, size=settings.pool_size, statement_timeout_s=settings.statement_timeout_seconds
         )
-    except (*AWAY, asyncpg.PostgresError, ValueError) as error:
-        raise StartError(
-            f"The database cannot be reached (CALLBOARD_DATABASE_URL): {error}"
-        ) from error
+    except Unavailable as error:
+        raise StartError(error.detail) from error
     stack.push_async_callback(_close_pool, pool)
     return pool
 

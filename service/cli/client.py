@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
@@ -37,13 +38,13 @@ class Api:
                 params=params,
                 headers=headers,
             ) as answer:
-                if answer.status == 204:
+                if answer.status == HTTPStatus.NO_CONTENT:
                     return None
                 if answer.ok:
                     return await answer.json()
                 raise await _problem(answer)
         except (aiohttp.ClientConnectionError, TimeoutError) as error:
-            text = f"No service answers at {self._url} ({error or 'timed out'}). Is `callboard serve` running?"
+            text = f"No service answers at {self._url} ({str(error) or 'timed out'}). Is `callboard serve` running?"
             raise Failed(text, UNREACHABLE) from None
 
 
@@ -69,7 +70,7 @@ def _params(query: Mapping[str, object]) -> list[tuple[str, str]]:
 
 
 async def _problem(answer: aiohttp.ClientResponse) -> Failed:
-    code = UNREACHABLE if answer.status >= 500 else 2
+    code = UNREACHABLE if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR else 2
     try:
         problem = await answer.json(content_type=None)
         lines = [f"{answer.status} {problem['title']}: {problem.get('detail') or ''}".rstrip(": ")]

@@ -1,16 +1,16 @@
 """`doctor`: says what is set up, what is missing, and how to mend it."""
 
-import asyncpg
 import typer
 
 from service.bootstrap.upstreams import off_because
 from service.cli.database import database
 from service.cli.output import AsJson, Failed, out, run, shown
 from service.cli.output import settings as read_settings
+from service.core.errors import Unavailable
 from service.flows.upkeep import Upkeep
 from service.settings import Settings
 from service.store import migrate
-from service.store.pool import AWAY, connection, create_pool
+from service.store.pool import connection, create_pool
 
 Finding = dict[str, object]
 
@@ -34,8 +34,8 @@ def doctor(as_json: AsJson = False) -> None:
 async def _database(dsn: str, where: str, *, embedded: bool) -> list[Finding]:
     try:
         pool = await create_pool(dsn, size=2, statement_timeout_s=10)
-    except (*AWAY, asyncpg.PostgresError, ValueError) as error:
-        return [_finding("database", False, f"{where} cannot be reached: {error}")]
+    except Unavailable as error:
+        return [_finding("database", False, error.detail)]
     try:
         async with connection(pool) as conn:
             missing = await migrate.pending(conn)

@@ -1,20 +1,20 @@
 """`keys`: API keys, in the database."""
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-import asyncpg
 import typer
 
 from service.cli.database import database
 from service.cli.output import UNREACHABLE, AsJson, Failed, out, run, shown, table
 from service.cli.output import settings as read_settings
 from service.clock import SystemDice
+from service.core.errors import Unavailable
 from service.flows.admit import Admit, MadeKey
-from service.store.pool import AWAY, create_pool
-from service.vault import new_key
+from service.store import migrate
+from service.store.pool import connection, create_pool
+from service.vault import format_key, new_key
 
 T = TypeVar("T")
 app = typer.Typer(help="API keys.", no_args_is_help=True)
@@ -65,7 +65,7 @@ def revoke(key: Annotated[UUID, typer.Argument(help="The id of a key.")]) -> Non
 @app.command("generate")
 def generate() -> None:
     """Print a fresh value for CALLBOARD_CALLBACK_KEYS or CALLBOARD_ENCRYPTION_KEYS."""
-    out.print(new_key(), soft_wrap=True)
+    out.print(format_key(new_key()), soft_wrap=True)
 
 
 def _with(use: Callable[[Admit], Coroutine[Any, Any, T]]) -> T:
@@ -73,15 +73,14 @@ def _with(use: Callable[[Admit], Coroutine[Any, Any, T]]) -> T:
 
     async def main(dsn: str) -> T:
         try:
-            async with asyncio.timeout(15):
-                pool = await create_pool(dsn, size=2, statement_timeout_s=10)
-        except (*AWAY, asyncpg.PostgresError, ValueError) as error:
-            text = f"The database cannot be reached (CALLBOARD_DATABASE_URL): {error}"
-            raise Failed(text, UNREACHABLE) from None
+            pool = await create_pool(dsn, size=2, statement_timeout_s=10)
+        except Unavailable as error:
+            raise Failed(error.detail, UNREACHABLE) from None
         try:
+            async with connection(pool) as conn:
+                if await migrate.pending(conn):
+                    raise Failed("The database is behind: run `callboard migrate` first.")
             return await use(Admit(pool, SystemDice(), ()))
-        except asyncpg.UndefinedTableError:
-            raise Failed("The database has no tables yet: run `callboard migrate` first.") from None
         finally:
             await pool.close()
 

@@ -1,10 +1,9 @@
 """`callboard migrate`: bring the database to this version."""
 
-import asyncpg
-
 from service.cli.database import database
-from service.cli.output import AsJson, Failed, out, run, shown
+from service.cli.output import UNREACHABLE, AsJson, Failed, out, run, shown
 from service.cli.output import settings as read_settings
+from service.core.errors import Unavailable
 from service.store import migrate as migrations
 
 
@@ -20,14 +19,8 @@ def migrate(as_json: AsJson = False) -> None:
 
 async def _migrate(dsn: str) -> list[str]:
     try:
-        conn = await asyncpg.connect(dsn, timeout=10)
-    except (OSError, asyncpg.PostgresError, ValueError) as error:
-        raise Failed(
-            f"The database cannot be reached (CALLBOARD_DATABASE_URL): {error}", 3
-        ) from None
-    try:
-        return await migrations.migrate(conn)
+        return await migrations.migrate_database(dsn)
+    except Unavailable as error:
+        raise Failed(error.detail, UNREACHABLE) from None
     except migrations.MigrationError as error:
         raise Failed(str(error), 1) from None
-    finally:
-        await conn.close()

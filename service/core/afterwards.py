@@ -54,12 +54,9 @@ def decide_final(task: Task, event: Input, ctx: Context) -> Decision:
         case ReadNothing() | ReadFailed():
             return _watch(task, ctx)
         case Tick():
-            due = past(task.look_again_at, ctx.now)
-            return _watch(task, ctx) if due else ignore(task, "nothing_due")
+            return _tick(task, ctx)
         case AskUpstream():
-            if task.slot_since is None or past(task.look_again_at, ctx.now):
-                return ignore(task, event.reason)
-            return move(replace(task, look_again_at=ctx.now), event.reason)
+            return _ask(task, event, ctx)
         case CancelAsked():
             canceled = task.state is State.CANCELED
             return ignore(task, "canceled_before") if canceled else refuse(task, "final")
@@ -118,6 +115,16 @@ def _never_accepted(task: Task, lease_no: int) -> Decision:
         return ignore(task, "final")
     free = replace(task, slot_since=None, look_again_at=None, lease_until=None)
     return move(free, "never_accepted")
+
+
+def _tick(task: Task, ctx: Context) -> Decision:
+    return _watch(task, ctx) if past(task.look_again_at, ctx.now) else ignore(task, "nothing_due")
+
+
+def _ask(task: Task, event: AskUpstream, ctx: Context) -> Decision:
+    if task.slot_since is None or past(task.look_again_at, ctx.now):
+        return ignore(task, event.reason)
+    return move(replace(task, look_again_at=ctx.now), event.reason)
 
 
 def _watch(task: Task, ctx: Context) -> Decision:

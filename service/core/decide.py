@@ -12,7 +12,7 @@ new: late and doubled things are normal) or *refuse* (it must not happen now; no
 | SubmitUnknown | ignore        | stays, to be read   | id, or ignore   | id                       |
 | Report        | processing …  | processing …        | settles results | late video, ends a watch |
 | Read…         | ignore        | resend or time      | next look, time | next look of a watch     |
-| Tick          | never_started | outcome unknown     | ignore          | next look of a watch     |
+| Tick          | never_started | outcome unknown     | ignore          | next look, if it is due  |
 | CancelAsked   | canceled      | canceled            | canceled        | ignore or refuse         |
 | AskUpstream   | ignore        | look now            | look now        | look now while watched   |
 """

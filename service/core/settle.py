@@ -41,6 +41,9 @@ def settle(task: Task, report: Report, now: datetime, policy: Policy) -> Settled
             return Settled(asked, settled, extra, look_soon=asked != after)
         named = tuple(replace(f, code=UNKNOWN.code) for f in report.faults)
         report = replace(report, faults=named or (UNKNOWN,))
+    elif report.source is Source.POLL:
+        # Whatever failed without a reason before is at work again, or has a reason now.
+        after = replace(after, vague_since=None, vague_polls=0)
     if task.results_expected == 1:
         return _fail(after, settled, extra, report.faults[:1], now)
     if report.source is not Source.POLL:

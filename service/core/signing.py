@@ -4,7 +4,6 @@ Source: the Standard Webhooks specification, "Signature scheme".
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ def secret_bytes(secret: str) -> bytes:
     encoded = secret.removeprefix(PREFIX)
     try:
         raw = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
-    except binascii.Error:
+    except ValueError:
         raise ValueError("a signing secret is whsec_ and base64") from None
     if not MIN_BYTES <= len(raw) <= MAX_BYTES:
         raise ValueError(f"a signing secret has {MIN_BYTES} to {MAX_BYTES} bytes, not {len(raw)}")

@@ -144,6 +144,19 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
+class FirstSend:
+    """The exact bytes of the first send, kept and repeated by every later one.
+
+    `key_hint` is a fingerprint of the API key: a resend under another key could be another request.
+    """
+
+    url: str
+    body: bytes
+    account: str
+    key_hint: str
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The waits and limits that decisions use; every one is a setting (CONTRACT.md section 7)."""
 

@@ -8,6 +8,7 @@ from uuid import UUID
 import structlog
 
 from service.core.errors import Conflict, FieldError, Invalid, ServiceError
+from service.core.url_guard import UrlRefused, check_url
 from service.flows.idempotent import Answer, once
 from service.flows.upstreams import Upstreams
 from service.flows.views import Views
@@ -154,12 +155,25 @@ class Accept:
         if upstream.off_because is not None:
             raise Invalid(errors=(FieldError(f"{prefix}/provider", upstream.off_because),))
         try:
-            return upstream.provider.check(given.request)
+            checked = upstream.provider.check(given.request)
         except InvalidRequest as error:
             faults = tuple(
                 FieldError(f"{prefix}/request{e.pointer}", e.detail) for e in error.errors
             )
             raise Invalid(errors=faults) from None
+        if checked.notify_url is not None:
+            _check_notify_url(checked.notify_url, given.request, prefix)
+        return checked
+
+
+def _check_notify_url(url: str, request: object, prefix: str) -> None:
+    try:
+        check_url(url)
+    except UrlRefused as error:
+        spelt = (
+            "webhookUrl" if isinstance(request, dict) and "webhookUrl" in request else "webhookURL"
+        )
+        raise Invalid(errors=(FieldError(f"{prefix}/request/{spelt}", str(error)),)) from None
 
 
 def _doubled(new: Sequence[NewTask]) -> list[FieldError]:

@@ -78,9 +78,10 @@ class Apply:
         for attempt in range(1, tries + 1):
             try:
                 async with transaction(self._pool) as conn:
-                    applied = await self.batch(conn, changes)
                     if notes:
+                        # First, so that the timeline shows the call before what it led to.
                         await history.insert(conn, notes)
+                    applied = await self.batch(conn, changes)
             except (Unavailable, *AGAIN) as error:
                 if attempt == tries:
                     raise Unavailable("The change could not be written.") from error

@@ -17,12 +17,11 @@ import structlog
 
 from service.core.event import StoredEvent
 from service.core.retry import delivery_wait
-from service.flows.wake import Topic, Wake
 from service.ports import Dice, Outgoing, Sent, Sink, Target
 from service.store import deliveries, subscriptions
 from service.store.deliveries import Attempt
 from service.store.pool import Pool, Record, connection
-from service.vault import Vault
+from service.vault import Vault, VaultError
 from service.wire.events import CONTENT_TYPE, envelope, with_request
 
 log = structlog.get_logger()
@@ -45,20 +44,18 @@ class Deliver:
     def __init__(
         self,
         pool: Pool,
-        wake: Wake,
         dice: Dice,
         vault: Vault,
         sinks: Mapping[str, Sink],
         policy: DeliveryPolicy,
     ) -> None:
         self._pool = pool
-        self._wake = wake
         self._dice = dice
         self._vault = vault
         self._sinks = sinks
         self._policy = policy
         self._under_way: Counter[UUID] = Counter()
-        self.attempts: Counter[str] = Counter()
+        self.attempts: Counter[tuple[str]] = Counter()
 
     async def claim(self, limit: int) -> list[Record]:
         """Claim deliveries that are due, leaving targets alone that have their share."""
@@ -75,13 +72,11 @@ class Deliver:
         finally:
             self._under_way[row["target"]] -= 1
             self._under_way += Counter()
-            self._wake.ring([Topic.DELIVER])
 
-    async def rescue(self) -> float | None:
-        """Give back what ended senders left; gives the seconds until the next is due."""
+    async def rescue(self) -> int:
+        """Give back what ended senders left; gives how many."""
         async with connection(self._pool) as conn:
-            await deliveries.rescue(conn)
-            return await deliveries.seconds_to_next(conn)
+            return await deliveries.rescue(conn)
 
     async def _attempt(self, row: Record) -> None:
         loop = asyncio.get_running_loop()
@@ -93,7 +88,7 @@ class Deliver:
             recorded = await deliveries.record(conn, row, attempt)
             if sent.gone and row["subscription_id"] is not None:
                 await subscriptions.disable(conn, row["subscription_id"])
-        self.attempts["ok" if sent.ok else "failed"] += 1
+        self.attempts[("ok" if sent.ok else "failed",)] += 1
         log.info(
             "event.delivered" if sent.ok else "event.not_delivered",
             event_id=str(row["event_id"]),
@@ -132,7 +127,12 @@ class Deliver:
             return Sent(ok=False, error="unknown_kind")
         settings = json.loads(row["settings"]) if subscribed else {}
         target = Target(kind, url, settings, self._policy.timeout_s)
-        return await sink.send(target, self._outgoing(row))
+        try:
+            outgoing = self._outgoing(row)
+        except VaultError:
+            log.exception("event.secret_unreadable", subscription_id=str(row["subscription_id"]))
+            return Sent(ok=False, error="secret_unreadable")
+        return await sink.send(target, outgoing)
 
     def _outgoing(self, row: Record) -> Outgoing:
         data: bytes = row["data"]

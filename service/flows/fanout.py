@@ -15,8 +15,8 @@ from service.core.states import FINAL, State
 from service.core.task import Card, Result, Task
 from service.ports import Dice
 from service.store import subscriptions
+from service.store.events import NewDelivery, NewEvent
 from service.store.pool import Conn, Record
-from service.store.transitions import NewDelivery, NewEvent
 from service.wire.events import event_data
 
 if TYPE_CHECKING:

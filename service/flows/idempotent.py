@@ -27,6 +27,11 @@ class Answer:
     replayed: bool = False
 
 
+def scope(tenant: str, method: str, path: str, key: str | None) -> Scope | None:
+    """Say where an idempotency key counts; none without a key."""
+    return None if key is None else Scope(tenant, method, path, key)
+
+
 def canonical_hash(body: object) -> bytes:
     """Hash a body so that spacing and the order of keys do not matter."""
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from service.core.errors import CursorExpired, NotFound
@@ -34,6 +35,20 @@ class Rows:
 
     items: list[Record]
     next_cursor: str | None
+
+
+def task_filter(
+    *,
+    state: str | None = None,
+    provider: str | None = None,
+    model: str | None = None,
+    created_after: datetime | None = None,
+    created_before: datetime | None = None,
+    labels: Sequence[tuple[str, str]] = (),
+) -> Filter:
+    """Say what a list of tasks is narrowed to; the same label twice counts once."""
+    once = tuple(dict.fromkeys(labels))
+    return Filter(state, provider, model, created_after, created_before, once)
 
 
 class Look:

@@ -12,12 +12,10 @@ import structlog
 
 from service.core.decide import Step, next_step
 from service.core.inputs import ReadFailed, Reading, ReadNothing, Report, Tick
-from service.core.task import Fault, FaultKind, Task
+from service.core.task import Fault, FaultKind, FirstSend, Task
 from service.flows.apply import Apply, Change
 from service.flows.submit import Submit
 from service.flows.upstreams import Upstreams
-from service.flows.wake import Topic, Wake
-from service.ports import FirstSend
 from service.store import history, tasks
 from service.store.pool import Pool, connection
 
@@ -30,7 +28,6 @@ class Reconcile:
     def __init__(
         self,
         pool: Pool,
-        wake: Wake,
         apply: Apply,
         submit: Submit,
         upstreams: Upstreams,
@@ -39,7 +36,6 @@ class Reconcile:
         lease_s: float,
     ) -> None:
         self._pool = pool
-        self._wake = wake
         self._apply = apply
         self._submit = submit
         self._upstreams = upstreams
@@ -75,19 +71,6 @@ class Reconcile:
             await self._apply.run([Change(u, Tick(), "clock") for u in found])
         return len(found)
 
-    async def seconds_to_next(self) -> float | None:
-        """Say how long until something is due."""
-        free: list[str] = []
-        async with connection(self._pool) as conn:
-            for upstream in self._upstreams.on():
-                name = upstream.provider.name
-                if await tasks.slots_taken(conn, name) < upstream.concurrency:
-                    free.append(name)
-            wait = await tasks.seconds_to_next(conn, free)
-        if wait is not None and wait <= 0:
-            self._wake.ring([Topic.SUBMIT])
-        return wait
-
     async def _read(self, task: Task) -> None:
         async with connection(self._pool) as conn:
             kept = await tasks.sends(conn, [task.task_uuid])
@@ -107,7 +90,12 @@ class Reconcile:
             return ReadFailed(Fault("provider_off", upstream.off_because, FaultKind.TRANSIENT))
         if send is None:
             return ReadFailed(Fault("never_sent", "Nothing was sent from here."))
-        return await upstream.provider.read(task, send)
+        try:
+            return await upstream.provider.read(task, send)
+        except Exception:
+            # A provider never raises; if one does, its task still has to reach its end.
+            log.exception("task.read_broke", task_id=str(task.task_uuid))
+            return ReadFailed(Fault("internal", "The read broke; see the log."))
 
 
 def describe(reading: Reading) -> dict[str, object]:

@@ -7,21 +7,17 @@ later send repeats them. What the process loses after `sent_at` is an unknown ou
 import asyncio
 import json
 from collections import Counter
-from dataclasses import replace
 from uuid import UUID
 
 import structlog
 
 from service.core.errors import Unavailable
 from service.core.inputs import Accepted, Answer, Refused, SendStarted, SubmitUnknown, TryLater
-from service.core.states import State
-from service.core.task import Task
+from service.core.task import FirstSend, Task
 from service.flows.apply import Apply, Change
 from service.flows.upstreams import Upstreams
-from service.flows.wake import Wake
-from service.ports import FirstSend
 from service.store import history, tasks
-from service.store.pool import Pool, connection, transaction
+from service.store.pool import Conn, Pool, connection, transaction
 
 log = structlog.get_logger()
 
@@ -32,7 +28,6 @@ class Submit:
     def __init__(
         self,
         pool: Pool,
-        wake: Wake,
         apply: Apply,
         upstreams: Upstreams,
         *,
@@ -40,7 +35,6 @@ class Submit:
         lease_s: float,
     ) -> None:
         self._pool = pool
-        self._wake = wake
         self._apply = apply
         self._upstreams = upstreams
         self._worker = worker
@@ -88,24 +82,30 @@ class Submit:
 
     async def _begin(self, task: Task) -> tuple[Task, FirstSend] | None:
         """Commit that the send begins, with its bytes; none when it must not be sent."""
+        change = Change(task.task_uuid, SendStarted(task.lease_no), "submit")
         async with transaction(self._pool) as conn:
-            kept = await tasks.sends(conn, [task.task_uuid])
-            request, send = kept[task.task_uuid]
-            if send is None:
-                url = self._upstreams.webhook_url(task.provider, task.task_uuid)
-                provider = self._upstreams[task.provider].provider
-                send = provider.first_send(task, json.loads(request), url)
-                await tasks.keep_first_send(conn, task.task_uuid, send)
-            change = Change(task.task_uuid, SendStarted(task.lease_no), "submit")
             applied = await self._apply.batch(conn, [change])
+            decision = applied[0].decision
+            begun = None
+            if decision is not None and decision.reason in {"sent", "sent_again"}:
+                first = decision.reason == "sent"
+                begun = (decision.task, await self._bytes(conn, decision.task, first=first))
         self._apply.tell(applied)
-        decision = applied[0].decision
-        if decision is None or decision.task.state is not State.SUBMITTING:
-            return None
-        if decision.reason not in {"sent", "sent_again"}:
-            return None
-        # The lease is what fences; results and the like are not needed to send.
-        return replace(decision.task, lease_no=task.lease_no), send
+        return begun
+
+    async def _bytes(self, conn: Conn, task: Task, *, first: bool) -> FirstSend:
+        """Make and keep the bytes of a first send, or give those that were kept.
+
+        From `queued` nothing was accepted yet, so they are made anew: a mended key or URL counts.
+        """
+        request, kept = (await tasks.sends(conn, [task.task_uuid]))[task.task_uuid]
+        if kept is not None and not first:
+            return kept
+        url = self._upstreams.webhook_url(task.provider, task.task_uuid)
+        provider = self._upstreams[task.provider].provider
+        send = provider.first_send(task, json.loads(request), url)
+        await tasks.keep_first_send(conn, task.task_uuid, send)
+        return send
 
     async def _send(self, task: Task, send: FirstSend) -> None:
         provider = self._upstreams[task.provider].provider

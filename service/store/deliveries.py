@@ -52,15 +52,9 @@ async def record(
     return bool(moved)
 
 
-async def rescue(conn: Conn, now: datetime | None = None) -> None:
-    """Give deliveries back whose sender ended without recording."""
-    await conn.execute(SQL["rescue_deliveries"], now)
-
-
-async def seconds_to_next(conn: Conn, now: datetime | None = None) -> float | None:
-    """Say how long until a delivery is due; none when nothing waits."""
-    wait = await conn.fetchval(SQL["next_delivery"], now)
-    return None if wait is None else float(wait)
+async def rescue(conn: Conn, now: datetime | None = None) -> int:
+    """Give deliveries back whose sender ended without recording; gives how many."""
+    return len(await conn.fetch(SQL["rescue_deliveries"], now))
 
 
 async def undelivered(conn: Conn) -> int:

@@ -23,6 +23,29 @@ START = Position(0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event to write."""
+
+    id: UUID
+    tenant: str
+    type: str
+    task_uuid: UUID
+    sequence: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """A delivery to write; without a subscription it goes to the task's notifyURL."""
+
+    tenant: str
+    event_id: UUID
+    task_uuid: UUID
+    subscription_id: UUID | None
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
     """Where the feed ends now, and up to where it was dropped."""
 

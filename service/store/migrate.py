@@ -11,7 +11,7 @@ from importlib.resources import files
 
 import asyncpg
 
-from service.store.pool import Conn
+from service.store.pool import Conn, connection, create_pool
 
 LOCK = 7301955819
 """The advisory lock that keeps runners apart."""
@@ -84,6 +84,16 @@ async def migrate(conn: Conn) -> list[str]:
         await conn.execute("RESET lock_timeout")
         await conn.execute("RESET statement_timeout")
         await conn.execute("SELECT pg_advisory_unlock($1)", LOCK)
+
+
+async def migrate_database(dsn: str) -> list[str]:
+    """Run what is missing over a connection of its own; raises Unavailable when there is none."""
+    pool = await create_pool(dsn, size=2, statement_timeout_s=600)
+    try:
+        async with connection(pool) as conn:
+            return await migrate(conn)
+    finally:
+        await pool.close()
 
 
 async def _run(conn: Conn, migration: Migration) -> str:

@@ -46,8 +46,16 @@ async def create_pool(
     """Open a pool; every connection has its time-outs and speaks UTC.
 
     A session that sits idle in a transaction is ended after a minute: an old snapshot makes claims slow
-    (queues.md E6).
+    (queues.md E6). Raises Unavailable, with the server's own words, when there is no connection.
     """
+    try:
+        return await _open(dsn, size, statement_timeout_s, connect_timeout_s)
+    except (*AWAY, asyncpg.PostgresError, ValueError) as error:
+        text = f"The database cannot be reached (CALLBOARD_DATABASE_URL): {error}"
+        raise Unavailable(text) from error
+
+
+async def _open(dsn: str, size: int, statement_timeout_s: float, connect_timeout_s: float) -> Pool:
     return await asyncpg.create_pool(
         dsn,
         min_size=2,

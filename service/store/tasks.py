@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from service.core.task import Card, Task
-from service.ports import FirstSend
+from service.core.task import Card, FirstSend, Task
 from service.store import rows
 from service.store.pool import Conn, Record
 from service.store.queries import load
@@ -128,14 +127,6 @@ async def slots_taken(conn: Conn, provider: str) -> int:
     return int(await conn.fetchval(SQL["count_slots"], provider))
 
 
-async def seconds_to_next(
-    conn: Conn, free_providers: Sequence[str], now: datetime | None = None
-) -> float | None:
-    """Say how long until something is due; none when nothing is."""
-    wait = await conn.fetchval(SQL["next_due"], list(free_providers), now)
-    return None if wait is None else float(wait)
-
-
 async def get(conn: Conn, uuids: Sequence[UUID]) -> dict[UUID, Task]:
     """Load tasks with their results."""
     found = await conn.fetch(SQL["get_tasks"], list(uuids))
@@ -174,7 +165,7 @@ def _first_send(row: Record) -> FirstSend | None:
 
 
 async def keep_first_send(conn: Conn, task_uuid: UUID, send: FirstSend) -> None:
-    """Keep the bytes of the first send; what was kept before stays."""
+    """Keep the bytes of a first send, which every later send of it repeats."""
     await conn.execute(
         SQL["keep_first_send"], task_uuid, send.url, send.body, send.account, send.key_hint
     )

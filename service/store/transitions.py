@@ -7,6 +7,7 @@ from uuid import UUID
 
 from service.core.task import Result, Task
 from service.store import rows
+from service.store.events import NewDelivery, NewEvent
 from service.store.pool import Conn
 from service.store.queries import load
 from service.store.tasks import with_results
@@ -20,29 +21,6 @@ class Locked:
 
     tasks: dict[UUID, Task]
     now: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class NewEvent:
-    """An event to write."""
-
-    id: UUID
-    tenant: str
-    type: str
-    task_uuid: UUID
-    sequence: int
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class NewDelivery:
-    """A delivery to write; without a subscription it goes to the task's notifyURL."""
-
-    tenant: str
-    event_id: UUID
-    task_uuid: UUID
-    subscription_id: UUID | None
-    held: bool
 
 
 async def lock(

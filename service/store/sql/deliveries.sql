@@ -89,14 +89,7 @@ WHERE d.target = $1::uuid AND d.task_uuid = $2::uuid AND d.state = 'pending'
 UPDATE callboard.deliveries AS d
 SET state = 'pending', lease_until = NULL, next_at = coalesce($1::timestamptz, clock_timestamp())
 WHERE d.state = 'sending' AND d.lease_until <= coalesce($1::timestamptz, clock_timestamp())
-
--- name: next_delivery
--- Seconds until the next delivery is due.
--- $1 timestamptz now, or null
-SELECT extract(epoch FROM least(
-  (SELECT min(d.next_at) FROM callboard.deliveries AS d WHERE d.state = 'pending'),
-  (SELECT min(d.lease_until) FROM callboard.deliveries AS d WHERE d.state = 'sending')
-) - coalesce($1::timestamptz, clock_timestamp()))::double precision
+RETURNING d.id
 
 -- name: count_undelivered
 -- How many deliveries wait or are under way.

@@ -128,17 +128,6 @@ WHERE t.task_uuid = n.task_uuid AND t.lease_no = n.lease_no AND t.state = 'queue
 -- $1 text provider
 SELECT count(*) FROM callboard.tasks AS t WHERE t.slot_since IS NOT NULL AND t.provider = $1::text
 
--- name: next_due
--- Seconds until the next queued task of these providers may be sent, or the next look of any other is due.
--- $1 text[] providers that have a free place
--- $2 timestamptz now, or null
-SELECT extract(epoch FROM least(
-  (SELECT min(t.look_again_at) FROM callboard.tasks AS t
-   WHERE t.look_again_at IS NOT NULL AND t.state <> 'queued'),
-  (SELECT min(greatest(t.look_again_at, t.lease_until)) FROM callboard.tasks AS t
-   WHERE t.state = 'queued' AND t.provider = ANY ($1::text[]))
-) - coalesce($2::timestamptz, clock_timestamp()))::double precision
-
 -- name: get_tasks
 -- Load tasks by their uuid.
 -- $1 uuid[] tasks
@@ -168,7 +157,7 @@ SELECT p.task_uuid, p.request, p.first_url, p.first_body, p.first_account, p.fir
 FROM callboard.task_payloads AS p WHERE p.task_uuid = ANY ($1::uuid[])
 
 -- name: keep_first_send
--- Keep the bytes of the first send; a later one never overwrites them.
+-- Keep the bytes of a first send; the task is locked by whoever begins it.
 -- $1 uuid task
 -- $2 text URL
 -- $3 bytea body
@@ -176,7 +165,7 @@ FROM callboard.task_payloads AS p WHERE p.task_uuid = ANY ($1::uuid[])
 -- $5 text key hint
 UPDATE callboard.task_payloads AS p
 SET first_url = $2::text, first_body = $3::bytea, first_account = $4::text, first_key_hint = $5::text
-WHERE p.task_uuid = $1::uuid AND p.first_body IS NULL
+WHERE p.task_uuid = $1::uuid
 
 -- name: list_tasks
 -- A page of tasks, newest first.

@@ -1,0 +1,193 @@
+"""Submitting tasks, and tasks as they are shown."""
+
+import json
+import re
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, field_validator
+from pydantic_core import PydanticCustomError
+
+from schemas.api.pages import Page
+from schemas.base import Request, Strict
+
+MAX_METADATA_BYTES = 16 * 1024
+MAX_SECONDS = 604_800
+"""One week: longer than any upstream works on a task, or keeps its result."""
+_UUID4 = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE
+)
+
+Provider = Literal["runware", "sync"]
+TaskState = Literal[
+    "queued",
+    "submitting",
+    "processing",
+    "completed",
+    "failed",
+    "rejected",
+    "canceled",
+    "timed_out",
+]
+
+
+def _uuid4(value: object) -> object:
+    if isinstance(value, str) and _UUID4.fullmatch(value):
+        return UUID(value)
+    raise PydanticCustomError("uuid4", "Input should be a UUID v4, written with hyphens")
+
+
+def _small(value: object) -> object:
+    try:
+        size = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+    except (TypeError, ValueError, RecursionError):
+        raise PydanticCustomError("json_value", "Input should be a JSON value") from None
+    if size > MAX_METADATA_BYTES:
+        raise PydanticCustomError(
+            "too_large",
+            "Input should have at most 16 KiB as JSON, not {size} bytes",
+            {"size": size},
+        )
+    return value
+
+
+TaskUUID = Annotated[UUID, BeforeValidator(_uuid4)]
+LabelKey = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^:\x00-\x1f\x7f]*$")]
+"""No colon: `label=key:value` is how a list is filtered. No control characters, in values neither."""
+LabelValue = Annotated[str, Field(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Labels = Annotated[
+    dict[LabelKey, LabelValue],
+    Field(max_length=16, json_schema_extra={"additionalProperties": False}),
+]
+Metadata = Annotated[Any, AfterValidator(_small)]
+Seconds = Annotated[int, Field(ge=1, le=MAX_SECONDS)]
+
+
+class Submission(Request):
+    """One task to be generated."""
+
+    provider: Provider
+    request: dict[str, Any] = Field(description="The provider's own request body.")
+    taskUUID: TaskUUID | None = Field(default=None, description="Made here when not given.")
+    labels: Labels = Field(default_factory=dict)
+    metadata: Metadata = Field(
+        default_factory=dict,
+        description="Any JSON up to 16 KiB; it is returned untouched and never read.",
+    )
+    deadlineSeconds: Seconds | None = Field(
+        default=None, description="Counts from the first send. Default: a setting of the service."
+    )
+    startWithinSeconds: Seconds | None = Field(
+        default=None, description="Counts from acceptance. Default: 604800."
+    )
+    priority: int = Field(default=0, ge=-100, le=100, description="Larger goes first.")
+
+    # The name of the base class's validator: null is JSON, so metadata may be null.
+    @field_validator(
+        *("provider", "request", "taskUUID", "labels"),
+        *("deadlineSeconds", "startWithinSeconds", "priority"),
+        mode="before",
+    )
+    @classmethod
+    def _refuse_null(cls, value: object) -> object:
+        if value is None:
+            raise PydanticCustomError("null_forbidden", "Input should not be null")
+        return value
+
+
+class RetryOptions(Request):
+    """How to repeat a task."""
+
+    again: bool = Field(default=False, description="Make one more, even if one was made already.")
+    force: bool = Field(
+        default=False, description="Even though it may still run upstream and be paid twice."
+    )
+
+
+class Fault(Strict):
+    """Why something did not work."""
+
+    code: str
+    message: str
+    kind: Literal["transient", "permanent", "unknown"]
+
+
+class VideoResult(Strict):
+    """A result whose video arrived; `late` when its task was final without it."""
+
+    index: int = Field(ge=0)
+    state: Literal["completed", "late"]
+    videoUUID: str
+    videoURL: str | None
+    seed: int | None
+    cost: float | None = Field(description="In USD.")
+    NSFWContent: bool | None
+    completedAt: AwareDatetime | None
+
+
+class FailedResult(Strict):
+    """A result that will not come."""
+
+    index: int = Field(ge=0)
+    state: Literal["failed"]
+    error: Fault
+
+
+class OpenResult(Strict):
+    """A result that is waited for, or no longer is because its task was canceled."""
+
+    index: int = Field(ge=0)
+    state: Literal["pending", "canceled"]
+
+
+Result = Annotated[VideoResult | FailedResult | OpenResult, Field(discriminator="state")]
+
+
+class TaskSummary(Strict):
+    """A task as it is shown, without its request."""
+
+    taskUUID: UUID
+    provider: str
+    account: str
+    model: str
+    state: TaskState
+    waitingFor: str | None = Field(description="Why it is not being sent, while it is queued.")
+    resultsExpected: int = Field(ge=1)
+    results: list[Result] = Field(description="The expected ones by index, then late ones.")
+    cost: float | None = Field(description="In USD, as far as the upstream said.")
+    error: Fault | None
+    warnings: list[str]
+    upstreamId: str | None
+    attempts: int = Field(ge=0, description="How often it was sent upstream.")
+    retryOf: UUID | None
+    labels: dict[str, str]
+    metadata: Any
+    createdAt: AwareDatetime
+    submittedAt: AwareDatetime | None
+    finishedAt: AwareDatetime | None
+    deadlineAt: AwareDatetime | None
+
+
+class TaskView(TaskSummary):
+    """A task as it is shown."""
+
+    request: dict[str, Any]
+
+
+class TaskPage(Page[TaskView]):
+    """Tasks, newest first; also the answer to an array of submissions, in their order."""
+
+
+class TimelineEntry(Strict):
+    """One thing that happened to a task."""
+
+    at: AwareDatetime
+    kind: Literal["transition", "upstream", "callback", "event", "delivery"]
+    name: str = Field(
+        description="Its cause, the call, the callback's outcome, the event's type, the delivery's."
+    )
+    detail: dict[str, Any] = Field(description="Of a transition: `from` and `to` among others.")
+
+
+class TimelinePage(Page[TimelineEntry]):
+    """What happened to a task, oldest first."""

@@ -1,0 +1,1 @@
+"""What receivers of our events get: CloudEvents 1.0, one model per type."""

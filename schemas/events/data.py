@@ -1,0 +1,145 @@
+"""Every type of event with its data."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from schemas.api.tasks import FailedResult, TaskSummary, VideoResult
+from schemas.base import Strict
+from schemas.events.envelope import CloudEvent
+
+
+class TaskData(TaskSummary):
+    """The task as it was then; `request` only where the subscription asks for it."""
+
+    request: dict[str, Any] = Field(default_factory=dict)
+
+
+class TaskReference(Strict):
+    """Which task a video is of."""
+
+    taskUUID: UUID
+    provider: str
+    model: str
+    labels: dict[str, str]
+    metadata: Any
+
+
+class VideoData(Strict):
+    """A video that arrived."""
+
+    task: TaskReference
+    result: VideoResult
+
+
+class FailedVideoData(Strict):
+    """A video that will not come."""
+
+    task: TaskReference
+    result: FailedResult
+
+
+class SubscriptionTestData(Strict):
+    """Nothing happened: somebody wants to see whether events arrive."""
+
+    subscriptionId: UUID
+
+
+class TaskProcessing(CloudEvent):
+    """The upstream has the task. At most one a task."""
+
+    type: Literal["task.processing"]
+    data: TaskData
+
+
+class VideoCompleted(CloudEvent):
+    """A result is settled: its video arrived."""
+
+    type: Literal["video.completed"]
+    data: VideoData
+
+
+class VideoFailed(CloudEvent):
+    """A result is settled: it will not come."""
+
+    type: Literal["video.failed"]
+    data: FailedVideoData
+
+
+class TaskCompleted(CloudEvent):
+    """The task is final: every result is settled and at least one video arrived."""
+
+    type: Literal["task.completed"]
+    data: TaskData
+
+
+class TaskFailed(CloudEvent):
+    """The task is final: no video arrived, or the upstream failed it."""
+
+    type: Literal["task.failed"]
+    data: TaskData
+
+
+class TaskRejected(CloudEvent):
+    """The task is final: the upstream refused it before working on it."""
+
+    type: Literal["task.rejected"]
+    data: TaskData
+
+
+class TaskCanceled(CloudEvent):
+    """The task is final: its user canceled it."""
+
+    type: Literal["task.canceled"]
+    data: TaskData
+
+
+class TaskTimedOut(CloudEvent):
+    """The task is final: its time passed without an outcome."""
+
+    type: Literal["task.timed_out"]
+    data: TaskData
+
+
+class VideoLate(CloudEvent):
+    """A video came after its task was final without it."""
+
+    type: Literal["video.late"]
+    data: VideoData
+
+
+class SubscriptionTest(CloudEvent):
+    """A test, sent because somebody asked for it."""
+
+    type: Literal["callboard.test"]
+    data: SubscriptionTestData
+
+
+EVENTS: dict[str, type[CloudEvent]] = {
+    "task.processing": TaskProcessing,
+    "video.completed": VideoCompleted,
+    "video.failed": VideoFailed,
+    "task.completed": TaskCompleted,
+    "task.failed": TaskFailed,
+    "task.rejected": TaskRejected,
+    "task.canceled": TaskCanceled,
+    "task.timed_out": TaskTimedOut,
+    "video.late": VideoLate,
+    "callboard.test": SubscriptionTest,
+}
+"""Every type there is."""
+
+AnyEvent = Annotated[
+    TaskProcessing
+    | VideoCompleted
+    | VideoFailed
+    | TaskCompleted
+    | TaskFailed
+    | TaskRejected
+    | TaskCanceled
+    | TaskTimedOut
+    | VideoLate
+    | SubscriptionTest,
+    Field(discriminator="type"),
+]

@@ -1,0 +1,28 @@
+"""The envelope of every event: CloudEvents 1.0, JSON format."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from schemas.base import Strict
+
+Sequence = Annotated[str, Field(pattern=r"^[0-9]{10}$", examples=["0000000001"])]
+"""Padded with zeros: the `sequence` extension asks for strings whose order as text is their order.
+
+Ten digits hold every 32-bit integer, which is what CloudEvents calls an Integer.
+"""
+
+
+class CloudEvent(Strict):
+    """An event; `id` is what a receiver deduplicates on."""
+
+    specversion: Literal["1.0"]
+    id: UUID = Field(description="The same on every attempt and every sink.")
+    source: str = Field(min_length=1)
+    type: str
+    subject: UUID = Field(description="The task; of a callboard.test, the subscription.")
+    time: AwareDatetime = Field(description="When it happened.")
+    sequence: Sequence = Field(description="Increases per task.")
+    datacontenttype: Literal["application/json"]
+    data: Any

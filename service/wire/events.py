@@ -1,0 +1,52 @@
+"""Events as bytes: the data is made once, the envelope is a pure function of what was stored."""
+
+from typing import Final
+
+import orjson
+
+from service.core.event import StoredEvent
+from service.core.task import Card, Task
+from service.wire.api import result_view, rfc3339, task_view
+
+CONTENT_TYPE: Final = "application/cloudevents+json; charset=UTF-8"
+
+
+def event_data(event_type: str, task: Task, card: Card, result_index: int | None) -> bytes:
+    """Make the data of an event, without the request; of `video.*` about one result."""
+    if result_index is None:
+        if event_type.startswith("video."):
+            raise ValueError(f"{event_type} is about a result")
+        return orjson.dumps(task_view(task, card, with_request=False, waiting_for=None))
+    about = {
+        "taskUUID": str(task.task_uuid),
+        "provider": task.provider,
+        "model": task.model,
+        "labels": dict(card.labels),
+        "metadata": orjson.Fragment(card.metadata),
+    }
+    return orjson.dumps({"task": about, "result": result_view(task.results[result_index])})
+
+
+def with_request(data: bytes, request: bytes) -> bytes:
+    """Add the request to the data of a `task.*` event; all other bytes stay as they are."""
+    return data.removesuffix(b"}") + b',"request":' + request + b"}"
+
+
+def envelope(event: StoredEvent) -> bytes:
+    """Write a CloudEvents 1.0 event in its JSON format; the data's bytes are in it as they are.
+
+    `sequence` is padded: that extension wants strings whose order as text is their order.
+    """
+    return orjson.dumps(
+        {
+            "specversion": "1.0",
+            "id": str(event.id),
+            "source": event.source,
+            "type": event.type,
+            "subject": str(event.subject),
+            "time": rfc3339(event.time),
+            "sequence": f"{event.sequence:010d}",
+            "datacontenttype": "application/json",
+            "data": orjson.Fragment(event.data),
+        }
+    )

@@ -1,0 +1,141 @@
+"""All flows on a real database, with fakes for the upstreams and the targets of events.
+
+Nothing runs by itself: tests call `claim` and `work`, `flush_once` and `run_once`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from uuid import UUID
+
+from service.core.inputs import Input
+from service.core.states import CallbackOutcome
+from service.core.task import Policy
+from service.flows.accept import Accept, Defaults
+from service.flows.admit import Admit
+from service.flows.apply import Applied, Apply, Change
+from service.flows.batcher import Batcher
+from service.flows.deliver import Deliver, DeliveryPolicy
+from service.flows.fanout import Fanout
+from service.flows.look import Look
+from service.flows.operate import Operate
+from service.flows.pending import Pending
+from service.flows.receive import Incoming, Receive
+from service.flows.reconcile import Reconcile
+from service.flows.submit import Submit
+from service.flows.subscribe import Subscribe
+from service.flows.upkeep import Upkeep
+from service.flows.upstreams import Upstream, Upstreams
+from service.flows.views import Views
+from service.flows.wake import Wake
+from service.ports import Dice
+from service.store.pool import Pool
+from service.vault import Vault
+from tests.support.fakes import FakeProvider, FakeSink, LoadedDice
+from tests.support.tasks import POLICY
+
+PUBLIC_URL = "https://board.example"
+CALLBACK_KEYS = (b"first-callback-key", b"second-callback-key")
+API_KEY = "cb_test-key"
+WORKER = UUID("99999999-9999-4999-8999-999999999999")
+DELIVERIES = DeliveryPolicy(
+    waits=(timedelta(seconds=5), timedelta(minutes=5)), timeout_s=2.0, lease_s=10.0, per_target=4
+)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Every flow, and the fakes they talk to."""
+
+    pool: Pool
+    wake: Wake
+    dice: Dice
+    vault: Vault
+    providers: Mapping[str, FakeProvider]
+    upstreams: Upstreams
+    sink: FakeSink
+    apply: Apply
+    accept: Accept
+    submit: Submit
+    receive: Receive
+    batcher: Batcher[Incoming, CallbackOutcome]
+    pending: Pending
+    deliver: Deliver
+    reconcile: Reconcile
+    operate: Operate
+    look: Look
+    subscribe: Subscribe
+    admit: Admit
+    upkeep: Upkeep
+
+    async def send_queued(self) -> int:
+        """Send every queued task there is a place for; gives how many."""
+        claimed = await self.submit.claim(100)
+        for task in claimed:
+            await self.submit.work(task)
+        return len(claimed)
+
+    async def tell(self, task_uuid: UUID, event: Input) -> Applied:
+        """Have something happen to a task."""
+        (applied,) = await self.apply.run([Change(task_uuid, event, "test")])
+        return applied
+
+    async def deliver_due(self) -> int:
+        """Make one attempt of every delivery that is due; gives how many."""
+        claimed = await self.deliver.claim(100)
+        for row in claimed:
+            await self.deliver.work(row)
+        return len(claimed)
+
+
+def make_house(
+    pool: Pool,
+    *,
+    off: Mapping[str, str] | None = None,
+    policy: Policy = POLICY,
+    concurrency: int = 100,
+    patience_s: float = 4.0,
+) -> House:
+    """Put all flows together; `off` says of providers why they are off."""
+    dice, wake, vault, sink = LoadedDice(), Wake(), Vault([b"k" * 32]), FakeSink()
+    providers = {name: FakeProvider(name) for name in ("runware", "sync")}
+    upstreams = Upstreams(
+        {n: Upstream(p, concurrency, (off or {}).get(n)) for n, p in providers.items()},
+        public_url=PUBLIC_URL,
+        callback_keys=CALLBACK_KEYS,
+        poll_only=False,
+    )
+    policies = {name: replace(policy) for name in providers}
+    apply = Apply(pool, wake, dice, Fanout(dice, PUBLIC_URL), policies)
+    views = Views(upstreams)
+    accept = Accept(pool, wake, dice, upstreams, views, Defaults(3600, 604_800))
+    receive = Receive(pool, wake, apply, upstreams)
+    submit = Submit(pool, apply, upstreams, worker=WORKER, lease_s=60.0)
+    return House(
+        pool=pool,
+        wake=wake,
+        dice=dice,
+        vault=vault,
+        providers=providers,
+        upstreams=upstreams,
+        sink=sink,
+        apply=apply,
+        accept=accept,
+        submit=submit,
+        receive=receive,
+        batcher=Batcher(
+            receive.flush,
+            most=100,
+            most_waiting=1000,
+            most_bytes=2**26,
+            patience_s=patience_s,
+        ),
+        pending=Pending(pool, apply, receive),
+        deliver=Deliver(pool, dice, vault, {"webhook": sink, "file": sink}, DELIVERIES),
+        reconcile=Reconcile(pool, apply, submit, upstreams, worker=WORKER, lease_s=60.0),
+        operate=Operate(pool, dice, apply, accept, views),
+        look=Look(pool, wake, views),
+        subscribe=Subscribe(pool, dice, vault),
+        admit=Admit(pool, dice, [API_KEY]),
+        upkeep=Upkeep(pool, retention_days=30),
+    )
