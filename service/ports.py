@@ -11,7 +11,7 @@ from uuid import UUID
 
 from service.core.errors import FieldError
 from service.core.inputs import Answer, Reading, Report
-from service.core.task import Task
+from service.core.task import FirstSend, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +28,6 @@ class Checked:
     task_uuid: UUID | None = None
     notify_url: str | None = None
     warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class FirstSend:
-    """The exact bytes of the first send, kept and repeated by every later one.
-
-    `key_hint` is a fingerprint of the API key: a resend under another key could be another request.
-    """
-
-    url: str
-    body: bytes
-    account: str
-    key_hint: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,4 +216,4 @@ def _short(events: list[str]) -> str:
     """Write a run of events on one line: the family only where it is not the task's."""
     names = [e.removeprefix("task.") for e in events]
     runs = [(name, len(list(same))) for name, same in itertools.groupby(names)]
-    return " → ".join(name if n == 1 else f"{name} ×{n}" for name, n in runs)
+    return " → ".join(name if n == 1 else f"{name} x{n}" for name, n in runs)
