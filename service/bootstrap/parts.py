@@ -102,8 +102,8 @@ def _delivery_policy(settings: Settings) -> DeliveryPolicy:
     return DeliveryPolicy(
         waits=tuple(seconds(s) for s in settings.delivery_waits),
         timeout_s=settings.delivery_timeout_seconds,
-        # Long enough for an attempt and its recording: past it, another process sends again.
-        lease_s=settings.delivery_timeout_seconds * 2 + 10,
+        # An attempt and its recording: past it, another process sends again.
+        lease_s=settings.delivery_timeout_seconds + 5,
         per_target=settings.delivery_per_target,
     )
 

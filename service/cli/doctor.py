@@ -16,7 +16,7 @@ Finding = dict[str, object]
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check settings, database and providers; exits 1 when something needs mending."""
+    """Check settings, database and providers; exits 1 when something is broken, or no provider is on."""
     settings = read_settings()
     findings = [_finding("settings", True, f"read; data in {settings.data_dir}")]
     try:
@@ -27,7 +27,9 @@ def doctor(as_json: AsJson = False) -> None:
         findings.append(_finding("database", False, failed.text))
     findings += [_provider(settings, name) for name in ("runware", "sync")]
     shown(findings, as_json, lambda: _print(findings))
-    if not all(f["ok"] for f in findings):
+    if not all(f["ok"] for f in findings if not f["optional"]) or not any(
+        f["ok"] for f in findings if f["optional"]
+    ):
         raise typer.Exit(1)
 
 
@@ -52,14 +54,15 @@ async def _database(dsn: str, where: str, *, embedded: bool) -> list[Finding]:
 
 def _provider(settings: Settings, name: str) -> Finding:
     off = off_because(settings, name)
-    return _finding(name, off is None, off or "on")
+    return _finding(name, off is None, off or "on", optional=True)
 
 
-def _finding(what: str, ok: bool, text: str) -> Finding:
-    return {"what": what, "ok": ok, "detail": text}
+def _finding(what: str, ok: bool, text: str, *, optional: bool = False) -> Finding:
+    return {"what": what, "ok": ok, "optional": optional, "detail": text}
 
 
 def _print(findings: list[Finding]) -> None:
     for finding in findings:
-        mark = "[green]ok [/]" if finding["ok"] else "[red]no [/]"
+        bad = "[dim]off[/]" if finding["optional"] else "[red]no [/]"
+        mark = "[green]ok [/]" if finding["ok"] else bad
         out.print(f"{mark} {finding['what']}: {finding['detail']}", soft_wrap=True)

@@ -1,6 +1,7 @@
 """What commands print: tables for people, JSON with `--json`, one clear line when something is wrong."""
 
 import json
+import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any, TypeVar
 
@@ -13,7 +14,8 @@ from service import settings as configured
 from service.settings import Settings, SettingsError
 
 T = TypeVar("T")
-out = Console(highlight=False)
+# Where it is no terminal (a pipe, CI), rich would fold everything at 80 columns.
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 180)
 err = Console(stderr=True, highlight=False)
 
 DONE, TASK_FAILED, WRONG_USE, UNREACHABLE = 0, 1, 2, 3

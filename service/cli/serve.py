@@ -121,7 +121,8 @@ def _greet(settings: Settings, db: Database, running: Service) -> None:
     """Say what a person needs to know; logs go on below."""
     where = db.server.location if db.server is not None else "CALLBOARD_DATABASE_URL"
     err.print(
-        f"Callboard serves {running.url or 'no port'}  (data: {settings.data_dir}, database: {where})"
+        f"Callboard serves {running.url or 'no port'}  (data: {settings.data_dir}, database: {where})",
+        soft_wrap=True,
     )
     if running.first_key is not None:
         err.print(f"API key, shown this once: [bold]{running.first_key}[/]", soft_wrap=True)

@@ -216,7 +216,7 @@ def _show(task: Task, entries: list[dict[str, Any]]) -> None:
             e["at"],
             e["kind"],
             e["name"],
-            " ".join(f"{k}={v}" for k, v in e["detail"].items() if v is not None),
+            " ".join(f"{k}={v}" for k, v in e["detail"].items() if v is not None and v != ""),
         )
         for e in entries
     ]

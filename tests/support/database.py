@@ -57,6 +57,16 @@ async def execute(dsn: str, statement: str) -> None:
         await connection.close()
 
 
+async def make(dsn: str, name: str) -> None:
+    """Make a migrated database: a copy of the template, which takes a third of a second."""
+    await execute(dsn, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY wal_log")
+
+
+async def drop(dsn: str, name: str) -> None:
+    """Drop a database, whoever is in it."""
+    await execute(dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
 async def migrated(dsn: str) -> None:
     """Run all migrations on a database."""
     connection = await asyncpg.connect(dsn, timeout=10)

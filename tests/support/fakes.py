@@ -36,7 +36,7 @@ class FakeProvider:
         self.answers: list[Answer | Exception] = []
         self.readings: list[Reading] = []
         self.sent: list[FirstSend] = []
-        self.read_of: list[UUID] = []
+        self.reads: list[tuple[UUID, FirstSend]] = []
         self.hold = asyncio.Event()
         self.hold.set()
 
@@ -75,7 +75,7 @@ class FakeProvider:
 
     async def read(self, task: Task, send: FirstSend) -> Reading:
         """Give the next reading; without one, fail."""
-        self.read_of.append(task.task_uuid)
+        self.reads.append((task.task_uuid, send))
         return self.readings.pop(0) if self.readings else NOT_SCRIPTED
 
     def open_callback(self, call: RawCallback) -> OpenedCallback:

@@ -4,7 +4,7 @@ Nothing runs by itself: tests call `claim` and `work`, `flush_once` and `run_onc
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -91,13 +91,15 @@ class House:
 def make_house(
     pool: Pool,
     *,
+    dice: Dice | None = None,
     off: Mapping[str, str] | None = None,
     policy: Policy = POLICY,
     concurrency: int = 100,
     patience_s: float = 4.0,
 ) -> House:
     """Put all flows together; `off` says of providers why they are off."""
-    dice, wake, vault, sink = LoadedDice(), Wake(), Vault([b"k" * 32]), FakeSink()
+    dice = dice or LoadedDice()
+    wake, vault, sink = Wake(), Vault([b"k" * 32]), FakeSink()
     providers = {name: FakeProvider(name) for name in ("runware", "sync")}
     upstreams = Upstreams(
         {n: Upstream(p, concurrency, (off or {}).get(n)) for n, p in providers.items()},
@@ -105,7 +107,7 @@ def make_house(
         callback_keys=CALLBACK_KEYS,
         poll_only=False,
     )
-    policies = {name: replace(policy) for name in providers}
+    policies = dict.fromkeys(providers, policy)
     apply = Apply(pool, wake, dice, Fanout(dice, PUBLIC_URL), policies)
     views = Views(upstreams)
     accept = Accept(pool, wake, dice, upstreams, views, Defaults(3600, 604_800))
