@@ -51,10 +51,10 @@ help:  ## Show this
 # The runtime alone is enough for `make run`; the dev stamp implies the other.
 $(VENV)/.stamp: deploy/requirements.lock pyproject.toml | $(UV)
 	@$(UV) venv -q --allow-existing --python $(PYTHON) $(VENV)
-	@$(UV) pip install -q --python $(BIN)/python --require-hashes -r deploy/requirements.lock
+	@$(UV) pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r deploy/requirements.lock
 	@$(UV) pip install -q --python $(BIN)/python --no-deps -e .
 	@touch $@
 
 $(VENV)/.stamp-dev: deploy/requirements-dev.lock $(VENV)/.stamp
-	@$(UV) pip install -q --python $(BIN)/python --require-hashes -r deploy/requirements-dev.lock
+	@$(UV) pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r deploy/requirements-dev.lock
 	@touch $@

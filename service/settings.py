@@ -100,7 +100,6 @@ class Settings(BaseSettings):
         "callback_keys",
         "encryption_keys",
         "sync_webhook_secret",
-        "allow_networks",
         "delivery_waits",
         mode="before",
     )
@@ -109,6 +108,18 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("allow_networks", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            parts = [part.strip() for part in value.split(",") if part.strip()]
+            return tuple(ipaddress.ip_network(part) for part in parts)
+        except ValueError as error:
+            text = f"should be networks such as 10.0.0.0/8, separated by commas ({error})"
+            raise ValueError(text) from None
 
     @field_validator("public_url", "url", "runware_url", "sync_url")
     @classmethod

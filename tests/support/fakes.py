@@ -9,10 +9,9 @@ from uuid import UUID
 from service.clock import SystemDice
 from service.core.errors import FieldError
 from service.core.inputs import Accepted, Answer, ReadFailed, Reading, Report, Source
-from service.core.task import Fault, FaultKind, Task, Video
+from service.core.task import Fault, FaultKind, FirstSend, Task, Video
 from service.ports import (
     Checked,
-    FirstSend,
     InvalidRequest,
     OpenedCallback,
     Outgoing,
@@ -82,7 +81,7 @@ class FakeProvider:
         """Read what `said` wrote."""
         try:
             body = json.loads(call.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return OpenedCallback(None, None, detail="not JSON")
         if not isinstance(body, dict):
             return OpenedCallback(None, None, detail="no object")

@@ -1,5 +1,6 @@
 """The service and the simulator as processes of their own, the way they run for users."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -128,15 +129,8 @@ class House:
                     async with session.get(f"{self.url}/readyz") as answer:
                         if answer.status == 200:
                             return
-                await _breathe()
+                await asyncio.sleep(0.05)
         raise AssertionError(f"not ready after {seconds} s:\n{self.service.tail()}")
-
-
-async def _breathe() -> None:
-    """Let another process go on before looking again."""
-    import asyncio
-
-    await asyncio.sleep(0.05)
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from service.observe import Health, Metrics
 from service.store.pool import Pool
 from service.web.app import make_app
 from service.web.deps import Deps, Limits
-from service.web.server import start
+from service.web.server import Running, start
 from tests.support.house import API_KEY, House, make_house
 
 HANDLER_GRACE_S = 1.0
@@ -55,10 +55,14 @@ class Reply:
 class Api:
     """A server that runs, and a caller with a key."""
 
-    base: str
+    running: Running
     session: aiohttp.ClientSession
     house: House
     health: Health
+
+    @property
+    def base(self) -> str:
+        return self.running.url
 
     async def call(
         self,
@@ -146,7 +150,7 @@ async def serving(
     loops = [asyncio.create_task(_flush(house)) for _ in range(flushers)]
     try:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
-            yield Api(running.url, session, house, health)
+            yield Api(running, session, house, health)
     finally:
         await running.stop()
         for loop in loops:
