@@ -1,0 +1,78 @@
+"""The application: the whole route table in one list."""
+
+from dataclasses import dataclass
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from service.web import (
+    callbacks,
+    events,
+    health,
+    inbox,
+    openapi,
+    operations,
+    subscriptions,
+    tasks,
+)
+from service.web.auth import authenticate
+from service.web.deps import Deps
+from service.web.keys import COUNTS, DEPS, DOCUMENT, VITALS, Counts
+from service.web.middleware import observe
+from service.web.openapi import Operation
+from service.web.vitals import Vitals
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One endpoint: where it is, who answers, what it says of itself."""
+
+    method: str
+    path: str
+    handler: Handler
+    operation: Operation
+
+
+ROUTES = (
+    Route("POST", "/v1/tasks", tasks.submit, operations.SUBMIT),
+    Route("GET", "/v1/tasks", tasks.page, operations.LIST_TASKS),
+    Route("GET", "/v1/tasks/{id}", tasks.show, operations.SHOW_TASK),
+    Route("GET", "/v1/tasks/{id}/timeline", tasks.timeline, operations.TIMELINE),
+    Route("POST", "/v1/tasks/{id}/cancel", tasks.cancel, operations.CANCEL),
+    Route("POST", "/v1/tasks/{id}/retry", tasks.retry, operations.RETRY),
+    Route("GET", "/v1/events", events.feed, operations.FEED),
+    Route("POST", "/v1/subscriptions", subscriptions.create, operations.SUBSCRIBE),
+    Route("GET", "/v1/subscriptions", subscriptions.page, operations.LIST_SUBSCRIPTIONS),
+    Route("GET", "/v1/subscriptions/{id}", subscriptions.show, operations.SHOW_SUBSCRIPTION),
+    Route("DELETE", "/v1/subscriptions/{id}", subscriptions.delete, operations.DELETE_SUBSCRIPTION),
+    Route("GET", "/v1/signing-secret", subscriptions.signing_secret, operations.SIGNING_SECRET),
+    Route("GET", "/v1/callbacks", inbox.page, operations.LIST_CALLBACKS),
+    Route("GET", "/v1/callbacks/{id}", inbox.show, operations.SHOW_CALLBACK),
+    Route("POST", "/callbacks/{provider}/{task}/{token}", callbacks.receive, operations.RECEIVE),
+    Route("GET", "/livez", health.livez, operations.LIVE),
+    Route("GET", "/readyz", health.readyz, operations.READY),
+    Route("GET", "/metrics", health.metrics, operations.METRICS),
+    Route("GET", "/openapi.json", health.document, operations.DOCUMENT),
+    Route("GET", "/", health.home, operations.HOME),
+)
+
+
+def make_app(deps: Deps) -> web.Application:
+    """Make the application; `server.start` serves it."""
+    app = web.Application(middlewares=[observe, authenticate])
+    counts = Counts()
+    by_route = ("method", "route", "status")
+    deps.metrics.count("http_requests", "Requests answered.", by_route, counts.requests.items)
+    by_reason = ("provider", "reason")
+    about = "Callbacks that were refused and not stored."
+    deps.metrics.count("callbacks_refused", about, by_reason, counts.refused_callbacks.items)
+    app[DEPS] = deps
+    app[COUNTS] = counts
+    app[VITALS] = Vitals(deps.upkeep, deps.metrics)
+    app[DOCUMENT] = openapi.document(ROUTES, deps.version)
+    for route in ROUTES:
+        if route.method == "GET":
+            app.router.add_get(route.path, route.handler, allow_head=True)
+        else:
+            app.router.add_route(route.method, route.path, route.handler)
+    return app

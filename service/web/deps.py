@@ -1,0 +1,50 @@
+"""What the web is handed: flows, and what it shows of the process."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from service.core.states import CallbackOutcome
+from service.flows.accept import Accept
+from service.flows.admit import Admit
+from service.flows.batcher import Batcher
+from service.flows.look import Look
+from service.flows.operate import Operate
+from service.flows.receive import Incoming, Receive
+from service.flows.subscribe import Subscribe
+from service.flows.upkeep import Upkeep
+from service.flows.upstreams import Upstreams
+from service.observe import Health, Metrics
+from service.ports import Dice
+
+MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is read of a request, and for how long (CONTRACT.md sections 3 and 5)."""
+
+    body_bytes: int = 8 * MIB
+    body_s: float = 30.0
+    callback_bytes: int = MIB
+    callback_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    """Everything that handlers call. `check_url` raises `core.url_guard.UrlRefused`."""
+
+    accept: Accept
+    operate: Operate
+    look: Look
+    subscribe: Subscribe
+    admit: Admit
+    receive: Receive
+    batcher: Batcher[Incoming, CallbackOutcome]
+    upstreams: Upstreams
+    upkeep: Upkeep
+    health: Health
+    metrics: Metrics
+    dice: Dice
+    check_url: Callable[[str], None]
+    version: str
+    limits: Limits = field(default_factory=Limits)

@@ -1,0 +1,39 @@
+"""The feed of events."""
+
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from service.core.errors import Malformed
+from service.core.event import EVENT_TYPES, matches
+from service.web.answers import json_bytes
+from service.web.keys import DEPS, TENANT
+from service.web.query import Query
+from service.wire.api import page_bytes
+
+
+async def feed(request: web.Request) -> web.Response:
+    """List events, oldest first; there is always a next cursor."""
+    query = Query(request, "type", "task", "cursor", "limit")
+    found = await request.app[DEPS].look.feed(
+        request[TENANT],
+        query.one("cursor"),
+        wanted_types(query.all("type")),
+        query.uuid("task"),
+        query.limit(1000, 100),
+    )
+    return json_bytes(page_bytes(found.items, found.next_cursor))
+
+
+def wanted_types(given: Sequence[str]) -> list[str] | None:
+    """Spell out which types are asked for, none for all of them: a repeated parameter, or a list with commas."""
+    patterns = [part.strip() for text in given for part in text.split(",") if part.strip()]
+    if not patterns:
+        return None
+    for pattern in patterns:
+        if not any(matches([pattern], event_type) for event_type in EVENT_TYPES):
+            known = ", ".join(EVENT_TYPES)
+            raise Malformed(
+                f"There is no event type {pattern!r}; there are {known}, task.*, video.*."
+            )
+    return [event_type for event_type in EVENT_TYPES if matches(patterns, event_type)]

@@ -1,0 +1,272 @@
+"""What every route does, in the words of the OpenAPI document."""
+
+from typing import Final, get_args
+
+from schemas.api.callbacks import CallbackPage, CallbackView, Outcome
+from schemas.api.events import EventPage
+from schemas.api.subscriptions import (
+    SigningSecret,
+    SubscriptionCreate,
+    SubscriptionCreated,
+    SubscriptionPage,
+    SubscriptionView,
+)
+from schemas.api.tasks import (
+    Provider,
+    RetryOptions,
+    Submission,
+    TaskPage,
+    TaskState,
+    TaskView,
+    TimelinePage,
+)
+from service.web.openapi import Operation, Parameter, Reply, Schema
+from service.web.submissions import MOST
+from service.web.tasks import MOST_WAIT_S
+
+TEXT: Final[Schema] = {"type": "string"}
+UUID: Final[Schema] = {"type": "string", "format": "uuid"}
+TIME: Final[Schema] = {"type": "string", "format": "date-time"}
+OBJECT: Final[Schema] = {"type": "object"}
+KEY = Parameter(
+    "Idempotency-Key",
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "The first 2xx answer to a key is kept for at least 24 h and given again, with "
+    "`Idempotent-Replayed: true`. Errors are not kept; the same key with another body is 422.",
+    "header",
+)
+CURSOR = Parameter("cursor", TEXT, "The `nextCursor` of the page before, as it is.")
+TASK = Parameter("task", UUID, "Only of this task.")
+MADE = {"Location": "Where it is.", "Idempotent-Replayed": "`true` for an answer that was kept."}
+
+
+def _limit(most: int, default: int) -> Parameter:
+    bounds = {"type": "integer", "minimum": 1, "maximum": most, "default": default}
+    return Parameter("limit", bounds, "How many items a page has at most.")
+
+
+SUBMIT = Operation(
+    "submitTasks",
+    "Submit a task, or an array of them",
+    "tasks",
+    {
+        202: Reply(
+            "Stored; it will be sent. An array is answered in its order.",
+            [TaskView, TaskPage],
+            headers=MADE,
+        )
+    },
+    about="Durable before the answer. Of an array all are stored, or none; pointers then begin with the position.",
+    parameters=[KEY],
+    body=Submission,
+    array_of=MOST,
+    problems=[400, 408, 409, 413, 415, 422],
+)
+SHOW_TASK = Operation(
+    "getTask",
+    "Show a task",
+    "tasks",
+    {200: Reply("The task.", [TaskView])},
+    parameters=[
+        Parameter(
+            "wait",
+            {"type": "integer", "minimum": 1, "maximum": MOST_WAIT_S},
+            "Hold the answer until the task is final, or for this many seconds.",
+        )
+    ],
+    problems=[400, 404],
+)
+LIST_TASKS = Operation(
+    "listTasks",
+    "List tasks, newest first",
+    "tasks",
+    {200: Reply("A page.", [TaskPage])},
+    parameters=[
+        Parameter("state", {"type": "string", "enum": list(get_args(TaskState))}, ""),
+        Parameter("provider", {"type": "string", "enum": list(get_args(Provider))}, ""),
+        Parameter("model", TEXT, ""),
+        Parameter(
+            "label", TEXT, "`key:value`; repeated, a task has to have all of them.", repeated=True
+        ),
+        Parameter("created_after", TIME, ""),
+        Parameter("created_before", TIME, ""),
+        _limit(100, 50),
+        CURSOR,
+    ],
+    problems=[400],
+)
+TIMELINE = Operation(
+    "getTimeline",
+    "List what happened to a task, oldest first",
+    "tasks",
+    {200: Reply("A page.", [TimelinePage])},
+    about="Every transition, upstream call, callback, event and delivery.",
+    parameters=[_limit(1000, 100), CURSOR],
+    problems=[400, 404],
+)
+CANCEL = Operation(
+    "cancelTask",
+    "Cancel a task",
+    "tasks",
+    {200: Reply("It is canceled, or was before.", [TaskView])},
+    about="Stops what has not been sent. What runs upstream is no longer waited for; a video that comes is `video.late`.",
+    problems=[400, 404, 409],
+)
+RETRY = Operation(
+    "retryTask",
+    "Make a new task of the same request",
+    "tasks",
+    {
+        200: Reply("The new task that was made before.", [TaskView], headers=MADE),
+        202: Reply("The new task; `retryOf` names the old one.", [TaskView], headers=MADE),
+    },
+    about="409 unless the task is final; 409 `upstream_still_running` while it may still run upstream.",
+    parameters=[KEY],
+    body=RetryOptions,
+    body_required=False,
+    problems=[400, 404, 408, 409, 413, 415, 422],
+)
+FEED = Operation(
+    "listEvents",
+    "List events, oldest first",
+    "events",
+    {200: Reply("A page.", [EventPage])},
+    about="A reader that follows `nextCursor` misses no event.",
+    parameters=[
+        Parameter(
+            "type",
+            TEXT,
+            "A type, `task.*` or `video.*`; repeated, or a list with commas.",
+            repeated=True,
+        ),
+        TASK,
+        Parameter("cursor", TEXT, "Where to read on; `now` for what comes from now on."),
+        _limit(1000, 100),
+    ],
+    problems=[400, 410],
+)
+SUBSCRIBE = Operation(
+    "createSubscription",
+    "Say where events are to go",
+    "subscriptions",
+    {
+        201: Reply(
+            "With its secret, which is shown this once.",
+            [SubscriptionCreated],
+            headers={"Location": "Where it is."},
+        )
+    },
+    about="It misses no event that is written after the answer.",
+    body=SubscriptionCreate,
+    problems=[400, 408, 413, 415, 422],
+)
+LIST_SUBSCRIPTIONS = Operation(
+    "listSubscriptions",
+    "List subscriptions, oldest first",
+    "subscriptions",
+    {200: Reply("A page.", [SubscriptionPage])},
+    parameters=[_limit(100, 50), CURSOR],
+    problems=[400],
+)
+SHOW_SUBSCRIPTION = Operation(
+    "getSubscription",
+    "Show a subscription",
+    "subscriptions",
+    {200: Reply("The subscription.", [SubscriptionView])},
+    problems=[400, 404],
+)
+DELETE_SUBSCRIPTION = Operation(
+    "deleteSubscription",
+    "Delete a subscription; what was not delivered to it is canceled",
+    "subscriptions",
+    {204: Reply("It is gone.")},
+    problems=[400, 404],
+)
+SIGNING_SECRET = Operation(
+    "getSigningSecret",
+    "Show the secret that signs what goes to a notifyURL",
+    "subscriptions",
+    {200: Reply("The secret.", [SigningSecret])},
+    problems=[400],
+)
+LIST_CALLBACKS = Operation(
+    "listCallbacks",
+    "List callbacks, newest first",
+    "inbox",
+    {200: Reply("A page.", [CallbackPage])},
+    parameters=[
+        TASK,
+        Parameter("outcome", {"type": "string", "enum": list(get_args(Outcome))}, ""),
+        _limit(100, 50),
+        CURSOR,
+    ],
+    problems=[400],
+)
+SHOW_CALLBACK = Operation(
+    "getCallback",
+    "Show a callback",
+    "inbox",
+    {200: Reply("The callback.", [CallbackView])},
+    parameters=[Parameter("id", {"type": "integer", "minimum": 1}, "", "path")],
+    problems=[400, 404],
+)
+RECEIVE = Operation(
+    "receiveCallback",
+    "Where providers call back",
+    "inbox",
+    {
+        200: Reply(
+            "It is stored; `outcome` says what became of it.",
+            {
+                "type": "object",
+                "required": ["outcome"],
+                "properties": {"outcome": {"type": "string", "enum": list(get_args(Outcome))}},
+            },
+        )
+    },
+    parameters=[
+        Parameter("provider", {"type": "string", "enum": list(get_args(Provider))}, "", "path"),
+        Parameter(
+            "token",
+            TEXT,
+            "Made from provider and task: only who was given the URL knows it.",
+            "path",
+        ),
+    ],
+    problems=[400, 401, 408, 413, 415, 503],
+    guarded=False,
+)
+LIVE = Operation(
+    "livez",
+    "Whether this process should be left alone",
+    "process",
+    {200: Reply("It lives.", OBJECT), 503: Reply("A loop of it has died for good.", OBJECT)},
+    guarded=False,
+)
+READY = Operation(
+    "readyz",
+    "Whether this process should be sent requests",
+    "process",
+    {
+        200: Reply("Ready, perhaps with warnings.", OBJECT),
+        503: Reply("The database is away, a loop is dead, or it is draining.", OBJECT),
+    },
+    guarded=False,
+)
+METRICS = Operation(
+    "metrics",
+    "Numbers, as Prometheus text",
+    "process",
+    {200: Reply("The numbers.", TEXT, media="text/plain")},
+    guarded=False,
+)
+DOCUMENT = Operation(
+    "openapi", "This document", "process", {200: Reply("The document.", OBJECT)}, guarded=False
+)
+HOME = Operation(
+    "home",
+    "What is served here",
+    "process",
+    {200: Reply("Name, version, links.", OBJECT)},
+    guarded=False,
+)
