@@ -47,12 +47,16 @@ def set_up_logs(log_format: str | None, level: str, stream: TextIO | None = None
         _cut,
     ]
     if console:
-        last: list[structlog.typing.Processor] = [
-            structlog.dev.ConsoleRenderer(colors=out.isatty())
-        ]
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+        last: list[structlog.typing.Processor] = [renderer]
     else:
         last = [
-            structlog.processors.dict_tracebacks,
+            # Without local variables: they hold keys, tokens and bodies.
+            structlog.processors.ExceptionRenderer(
+                structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+            ),
             structlog.processors.JSONRenderer(
                 serializer=lambda value, **_: orjson.dumps(value, default=str).decode()
             ),
