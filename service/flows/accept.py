@@ -77,9 +77,11 @@ class Accept:
 
         Raises Invalid with every fault of every submission, Conflict for a taken taskUUID.
         """
-        new = self.check(given, many=many)
+        new: list[NewTask] = []
 
         async def effect(conn: Conn) -> Answer:
+            # In here, so that a replay is answered even when its provider was turned off since.
+            new.extend(self.check(given, many=many))
             await self.insert(conn, tenant, new, many=many)
             views = await self._views.load(conn, tenant, [n.task_uuid for n in new])
             if many:

@@ -49,6 +49,8 @@ class Applied:
     change: Change
     before: Task | None
     decision: Decision | None
+    at: datetime | None = None
+    """The time that its lock was got."""
 
 
 class Apply:
@@ -124,7 +126,7 @@ class Apply:
                 self._dice.jitter(),
             )
             present[change.task_uuid] = decision.task
-            applied.append(Applied(change, before, decision))
+            applied.append(Applied(change, before, decision, locked.now))
         moved = [a for a in applied if a.decision and a.decision.verdict is Verdict.MOVE]
         if moved and locked.now is not None:
             await self._write(conn, locked.now, moved, locked.tasks, present)

@@ -39,6 +39,13 @@ def integers(cursor: str, size: int) -> list[int]:
     return numbers
 
 
+def small(part: int | str) -> int:
+    """Read a number in a place that a 32-bit column is compared with."""
+    if not isinstance(part, int) or not 0 <= part < 2**31:
+        raise Malformed(BAD)
+    return part
+
+
 def moment(part: int | str) -> datetime:
     """Read the time in a place."""
     try:

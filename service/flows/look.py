@@ -87,7 +87,7 @@ class Look:
         after = None
         if cursor:
             at, rank, entry = cursors.decode(cursor, 3)
-            after = (cursors.moment(at), _number(rank), _number(entry))
+            after = (cursors.moment(at), cursors.small(rank), _number(entry))
         async with connection(self._pool) as conn:
             found = (await tasks.get(conn, [task_uuid])).get(task_uuid)
             if found is None or found.tenant != tenant:
@@ -113,7 +113,7 @@ class Look:
             head = await events.head(conn)
             if cursor == "now":
                 return Page([], cursors.encode(*head.end))
-            after = Position(*cursors.integers(cursor, 3)) if cursor else events.START
+            after = _position(cursor) if cursor else events.START
             if cursor and after < head.dropped:
                 raise CursorExpired
             found = await events.read(conn, tenant, after, types, task_uuid, limit)
@@ -143,6 +143,11 @@ class Look:
         if found is None:
             raise NotFound("There is no such callback.")
         return found
+
+
+def _position(cursor: str) -> Position:
+    incarnation, xid, seq = cursors.integers(cursor, 3)
+    return Position(cursors.small(incarnation), xid, seq)
 
 
 def _number(part: int | str) -> int:

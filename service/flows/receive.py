@@ -68,7 +68,10 @@ class Receive:
     async def _store_and_apply(self, group: list[Incoming]) -> list[CallbackOutcome]:
         async with transaction(self._pool) as conn:
             outcomes, applied = await settle(conn, self._apply, group, skip_locked=True)
-            await callbacks.insert(conn, [_row(g, o) for g, o in zip(group, outcomes, strict=True)])
+            rows = [_row(g, o) for g, o in zip(group, outcomes, strict=True)]
+            # At the time of what they caused, so that the timeline shows them before it.
+            at = next((a.at for a in applied if a.at is not None), None)
+            await callbacks.insert(conn, rows, at)
         self._apply.tell(applied)
         if CallbackOutcome.PENDING in outcomes:
             self._wake.ring([Topic.CALLBACKS])
