@@ -150,6 +150,8 @@ class Settings(BaseSettings):
                 "CALLBOARD_LEASE_SECONDS should be longer than CALLBOARD_SUBMIT_TIMEOUT_SECONDS: "
                 "a lease protects a send only while it outlives the call"
             )
+        if self.workers > 1 and self.port == 0:
+            raise ValueError("CALLBOARD_PORT should be a port that all CALLBOARD_WORKERS can share")
         if self.database_url is not None:
             for name in ("callback_keys", "encryption_keys"):
                 if not getattr(self, name):

@@ -72,7 +72,16 @@ async def _serve(settings: Settings, db: Database, roles: frozenset[Role], *, wo
                 return 0
 
             running.supervisor.start([Every("embedded-postgres", look_after, TEND_S)])
-        if not worker:
+        if worker:
+            parent = os.getppid()
+
+            async def follow_parent() -> int:
+                if os.getppid() != parent:
+                    stop.set()
+                return 0
+
+            running.supervisor.start([Every("parent", follow_parent, TEND_S)])
+        else:
             _greet(settings, db, running)
         await _until_stopped(settings, stop, running, alone=worker or settings.workers == 1)
     if running.health.failed is not None:

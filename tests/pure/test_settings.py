@@ -44,6 +44,11 @@ def test_a_wrong_setting_is_one_line_that_names_it(
     assert "a-secret" not in line
 
 
+def test_processes_that_share_a_port_need_one() -> None:
+    with pytest.raises(SettingsError, match="CALLBOARD_PORT"):
+        load(port=0, workers=2)
+
+
 def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CALLBOARD_API_KEYS", "one, two,")
     monkeypatch.setenv("CALLBOARD_ALLOW_NETWORKS", "127.0.0.0/8, ::1/128")
