@@ -81,7 +81,7 @@ class Accept:
 
         async def effect(conn: Conn) -> Answer:
             # In here, so that a replay is answered even when its provider was turned off since.
-            new.extend(self.check(given, many=many))
+            new[:] = self.check(given, many=many)
             await self.insert(conn, tenant, new, many=many)
             views = await self._views.load(conn, tenant, [n.task_uuid for n in new])
             if many:

@@ -24,7 +24,7 @@ from service.flows.fanout import Fanout
 from service.flows.wake import Topic, Wake
 from service.ports import Dice
 from service.store import history, tasks, transitions
-from service.store.pool import AGAIN, Conn, Pool, transaction
+from service.store.pool import Conn, Pool, transaction
 
 log = structlog.get_logger()
 
@@ -84,7 +84,7 @@ class Apply:
                         # First, so that the timeline shows the call before what it led to.
                         await history.insert(conn, notes)
                     applied = await self.batch(conn, changes)
-            except (Unavailable, *AGAIN) as error:
+            except Unavailable as error:
                 if attempt == tries:
                     raise Unavailable("The change could not be written.") from error
                 await asyncio.sleep(0.05 * 2**attempt * (0.5 + self._dice.jitter()))

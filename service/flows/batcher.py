@@ -77,6 +77,13 @@ class Batcher(Generic[T, R]):
         if not group:
             return 0
         try:
+            return await self._flush_group(group)
+        finally:
+            # What is being stored is held in memory too.
+            self._bytes -= sum(w.size for w in group)
+
+    async def _flush_group(self, group: list[_Waiting[T, R]]) -> int:
+        try:
             answers = await self._flush([w.item for w in group])
         except Exception as error:  # noqa: BLE001 - whoever waits has to hear of it
             _fail(group, error)
@@ -93,9 +100,10 @@ class Batcher(Generic[T, R]):
         group: list[_Waiting[T, R]] = []
         while self._queue and len(group) < self._most:
             waiting = self._queue.popleft()
-            self._bytes -= waiting.size
             # Whoever gave up was answered 503 and is not served behind their back.
-            if not waiting.answer.done():
+            if waiting.answer.done():
+                self._bytes -= waiting.size
+            else:
                 group.append(waiting)
         return group
 

@@ -15,8 +15,10 @@ from uuid import UUID
 
 import structlog
 
+from service.core.errors import Unavailable
 from service.core.event import StoredEvent
 from service.core.retry import delivery_wait
+from service.flows.subscribe import SECRET_BYTES
 from service.ports import Dice, Outgoing, Sent, Sink, Target
 from service.store import deliveries, subscriptions
 from service.store.deliveries import Attempt
@@ -59,9 +61,18 @@ class Deliver:
 
     async def claim(self, limit: int) -> list[Record]:
         """Claim deliveries that are due, leaving targets alone that have their share."""
-        busy = [t for t, n in self._under_way.items() if n >= self._policy.per_target]
+        claimed: list[Record] = []
+        under_way = self._under_way.copy()
+        share = self._policy.per_target
         async with connection(self._pool) as conn:
-            claimed = await deliveries.claim(conn, limit, self._policy.lease_s, busy)
+            while len(claimed) < limit:
+                room = limit - len(claimed)
+                more = await deliveries.claim(conn, room, self._policy.lease_s, under_way, share)
+                claimed += more
+                under_way.update(row["target"] for row in more)
+                # A target that reached its share may have stood in the way of others.
+                if all(under_way[row["target"]] < share for row in more):
+                    break
         self._under_way.update(row["target"] for row in claimed)
         return claimed
 
@@ -79,9 +90,12 @@ class Deliver:
             return await deliveries.rescue(conn)
 
     async def _attempt(self, row: Record) -> None:
+        if row["deleted"] or row["enabled"] is False:
+            await self._put_away(row)
+            return
         loop = asyncio.get_running_loop()
         began = loop.time()
-        sent = await self._send(row)
+        sent = await self._try(row)
         took_ms = int((loop.time() - began) * 1000)
         attempt = self._judge(row, sent, took_ms)
         async with connection(self._pool) as conn:
@@ -102,6 +116,13 @@ class Deliver:
             recorded=recorded,
         )
 
+    async def _put_away(self, row: Record) -> None:
+        """Keep what is not to be sent now: its subscription ended, or was disabled, since it was written."""
+        state, why = ("canceled", "deleted") if row["deleted"] else ("held", "disabled")
+        attempt = Attempt(state, None, None, f"subscription_{why}", 0, b"")
+        async with connection(self._pool) as conn:
+            await deliveries.record(conn, row, attempt)
+
     def _judge(self, row: Record, sent: Sent, took_ms: int) -> Attempt:
         wait: timedelta | None = None
         if sent.ok:
@@ -116,10 +137,21 @@ class Deliver:
         error = None if sent.ok else sent.error or "failed"
         return Attempt(state, wait_s, sent.status, error, took_ms, sent.response)
 
+    async def _try(self, row: Record) -> Sent:
+        try:
+            return await self._send(row)
+        except VaultError:
+            log.exception("event.secret_unreadable", subscription_id=str(row["subscription_id"]))
+            return Sent(ok=False, error="secret_unreadable")
+        except Unavailable:
+            raise
+        except Exception:
+            # A sink never raises; if one does, its deliveries still have to reach their end.
+            log.exception("event.send_broke", event_id=str(row["event_id"]))
+            return Sent(ok=False, error="internal")
+
     async def _send(self, row: Record) -> Sent:
         subscribed = row["subscription_id"] is not None
-        if subscribed and not row["live"]:
-            return Sent(ok=False, error="subscription_gone", gone=True)
         url = row["url"] if subscribed else row["notify_url"]
         kind = row["kind"] if subscribed else "webhook"
         sink = self._sinks.get(kind)
@@ -127,14 +159,9 @@ class Deliver:
             return Sent(ok=False, error="unknown_kind")
         settings = json.loads(row["settings"]) if subscribed else {}
         target = Target(kind, url, settings, self._policy.timeout_s)
-        try:
-            outgoing = self._outgoing(row)
-        except VaultError:
-            log.exception("event.secret_unreadable", subscription_id=str(row["subscription_id"]))
-            return Sent(ok=False, error="secret_unreadable")
-        return await sink.send(target, outgoing)
+        return await sink.send(target, self._outgoing(row, await self._secrets(row)))
 
-    def _outgoing(self, row: Record) -> Outgoing:
+    def _outgoing(self, row: Record, secrets: tuple[bytes, ...]) -> Outgoing:
         data: bytes = row["data"]
         if row["request"] is not None and row["type"].startswith("task."):
             data = with_request(data, row["request"].encode())
@@ -155,14 +182,22 @@ class Deliver:
             envelope(stored),
             CONTENT_TYPE,
             int(now.timestamp()),
-            self._secrets(row, now),
+            secrets,
         )
 
-    def _secrets(self, row: Record, now: datetime) -> tuple[bytes, ...]:
+    async def _secrets(self, row: Record) -> tuple[bytes, ...]:
         """Open the secrets that sign: the present one, and the one before while it overlaps."""
-        name = "" if row["subscription_id"] is not None else "signing_"
-        sealed = [row[f"{name}secret"]]
-        until = row["previous_until"] if not name else row["previous_signing_until"]
-        if until is not None and until > now:
-            sealed.append(row[f"previous_{name}secret"])
-        return tuple(self._vault.open(s) for s in sealed if s is not None)
+        if row["subscription_id"] is not None:
+            sealed, before, until = row["secret"], row["previous_secret"], row["previous_until"]
+        else:
+            sealed = row["signing_secret"] or await self._first_secret(row["tenant"])
+            before, until = row["previous_signing_secret"], row["previous_signing_until"]
+        overlaps = until is not None and until > row["now"]
+        signing = (sealed, before if overlaps else None)
+        return tuple(self._vault.open(s) for s in signing if s is not None)
+
+    async def _first_secret(self, tenant: str) -> bytes:
+        """Make the secret that a tenant's notifyURLs are signed with; nobody asked for it yet."""
+        fresh = self._vault.seal(self._dice.secret(SECRET_BYTES))
+        async with connection(self._pool) as conn:
+            return await subscriptions.set_signing_secret(conn, tenant, fresh)

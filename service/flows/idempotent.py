@@ -4,6 +4,7 @@ The first 2xx answer is kept and replayed. A rival under way is waited for, by t
 errors keep nothing, because their transaction rolls back.
 """
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
@@ -12,9 +13,13 @@ from dataclasses import dataclass
 from service.core.errors import Conflict, IdempotencyMismatch
 from service.store import keys
 from service.store.keys import Scope
-from service.store.pool import Conn, Pool, transaction
+from service.store.pool import Collided, Conn, Pool, limit_lock_wait, transaction
 
 RIVAL_WAIT_S = 5
+COLLISIONS = 2
+"""How often a transaction that collided is begun again."""
+COLLISION_REST_S = 0.02
+"""The other one gets on with it meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +48,20 @@ async def once(
 ) -> Answer:
     """Have the effect once for a key; without a key, simply have it.
 
-    Raises IdempotencyMismatch for another body, Conflict when a rival takes too long.
+    Whoever collides with others has it from the beginning again. Raises IdempotencyMismatch for another body,
+    Conflict when a rival takes too long.
     """
+    for collision in range(1, COLLISIONS + 1):
+        try:
+            return await _once(pool, scope, body, effect)
+        except Collided:
+            await asyncio.sleep(COLLISION_REST_S * collision)
+    return await _once(pool, scope, body, effect)
+
+
+async def _once(
+    pool: Pool, scope: Scope | None, body: object, effect: Callable[[Conn], Awaitable[Answer]]
+) -> Answer:
     async with transaction(pool) as conn:
         if scope is None:
             return await effect(conn)
@@ -60,7 +77,7 @@ async def once(
 
 
 async def _take(conn: Conn, scope: Scope, digest: bytes) -> keys.Kept | None:
-    await keys.limit_lock_wait(conn, RIVAL_WAIT_S)
+    await limit_lock_wait(conn, RIVAL_WAIT_S)
     try:
         return await keys.take(conn, scope, digest)
     except keys.RivalUnderWay:

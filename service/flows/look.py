@@ -114,13 +114,16 @@ class Look:
             if cursor == "now":
                 return Page([], cursors.encode(*head.end))
             after = _position(cursor) if cursor else events.START
-            if cursor and after < head.dropped:
-                raise CursorExpired
             found = await events.read(conn, tenant, after, types, task_uuid, limit)
-        if found:
-            last = found[-1]
-            after = Position(last["incarnation"], last["xid"], last["seq"])
-        return Page([envelope(_stored(r)) for r in found], cursors.encode(*after))
+            if cursor:
+                # Asked after the read: what was dropped before it was not read.
+                _still_kept(after, found, (await events.head(conn)).dropped)
+        places = [Position(r["incarnation"], r["xid"], r["seq"]) for r in found[-1:]]
+        if len(found) < limit:
+            # Nothing else lies before the end there was; who filters does not stay behind with old days.
+            places.append(head.end)
+        following = max(after, *places)
+        return Page([envelope(_stored(r)) for r in found], cursors.encode(*following))
 
     async def callbacks(
         self,
@@ -148,6 +151,14 @@ class Look:
 def _position(cursor: str) -> Position:
     incarnation, xid, seq = cursors.integers(cursor, 3)
     return Position(cursors.small(incarnation), xid, seq)
+
+
+def _still_kept(after: Position, found: Sequence[Record], dropped: Position) -> None:
+    first = found[0] if found else None
+    if after < dropped and (
+        first is None or Position(first["incarnation"], first["xid"], first["seq"]) > dropped
+    ):
+        raise CursorExpired
 
 
 def _number(part: int | str) -> int:

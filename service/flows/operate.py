@@ -46,6 +46,7 @@ class Operate:
         made: list[NewTask] = []
 
         async def effect(conn: Conn) -> Answer:
+            made.clear()
             locked = await self._lock_final(conn, tenant, task_uuid, force=force)
             earlier = None if again else await tasks.latest_retry(conn, task_uuid)
             if earlier is None:

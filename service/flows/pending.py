@@ -4,18 +4,21 @@ from collections.abc import Sequence
 
 import structlog
 
+from service.core.errors import Unavailable
 from service.core.states import CallbackOutcome
 from service.flows.apply import Apply
 from service.flows.receive import Incoming, Receive, settle
 from service.ports import RawCallback
 from service.store import callbacks
 from service.store.callbacks import Settled
-from service.store.pool import Pool, Record, transaction
+from service.store.pool import Busy, Pool, Record, limit_lock_wait, transaction
 
 log = structlog.get_logger()
 
 MOST_TRIES = 20
 """A callback that failed this often stays `pending` for a person to look at; its task is polled anyway."""
+LOCK_WAIT_S = 1.0
+"""How long a group waits for a locked task: as long, it keeps the others of the group locked."""
 
 
 class Pending:
@@ -29,47 +32,62 @@ class Pending:
     async def run_once(self, limit: int = 100) -> int:
         """Apply a group of pending callbacks; gives how many were settled.
 
-        When the group fails, each is tried by itself, so that a poisonous one wedges nobody.
+        Tasks that stay locked are left out. When the group fails, each is tried by itself, so that a
+        poisonous one wedges nobody.
         """
-        try:
-            return await self._group(limit)
-        except Exception:
-            log.exception("callbacks.pending_group_failed")
-        settled = 0
-        for _ in range(limit):
-            done = await self._single()
-            if done is None:
+        for skip_locked in (False, True):
+            try:
+                return await self._group(limit, skip_locked=skip_locked)
+            except Busy as error:
+                log.warning("callbacks.pending_group_held_up", reason=error.detail)
+            except Unavailable:
+                raise
+            except Exception:
+                log.exception("callbacks.pending_group_failed")
                 break
-            settled += done
-        return settled
+        return await self._one_by_one(limit)
 
-    async def _group(self, limit: int) -> int:
+    async def _group(self, limit: int, *, skip_locked: bool) -> int:
         async with transaction(self._pool) as conn:
+            await limit_lock_wait(conn, LOCK_WAIT_S)
             rows = await callbacks.claim_pending(conn, limit, MOST_TRIES)
             if not rows:
                 return 0
             group = [self._open(r) for r in rows]
-            outcomes, applied = await settle(conn, self._apply, group, skip_locked=False)
-            await callbacks.settle(conn, _settled(rows, group, outcomes))
+            outcomes, applied = await settle(conn, self._apply, group, skip_locked=skip_locked)
+            done = _settled(rows, group, outcomes)
+            await callbacks.settle(conn, done)
         self._apply.tell(applied)
-        return sum(o is not CallbackOutcome.PENDING for o in outcomes)
+        return len(done)
 
-    async def _single(self) -> int | None:
-        """Apply the oldest pending callback; none when nothing is left, 0 when it failed."""
+    async def _one_by_one(self, limit: int) -> int:
+        settled, after = 0, 0
+        for _ in range(limit):
+            row = await self._single(after)
+            if row is None:
+                break
+            after = row.id
+            settled += row.outcome is not CallbackOutcome.PENDING
+        return settled
+
+    async def _single(self, after: int) -> Settled | None:
+        """Apply the oldest pending callback past an id; none when nothing is left."""
         async with transaction(self._pool) as conn:
-            rows = await callbacks.claim_pending(conn, 1, MOST_TRIES)
+            rows = await callbacks.claim_pending(conn, 1, MOST_TRIES, after)
             if not rows:
                 return None
             group = [self._open(rows[0])]
             try:
                 async with conn.transaction():
-                    outcomes, applied = await settle(conn, self._apply, group, skip_locked=False)
+                    outcomes, applied = await settle(conn, self._apply, group, skip_locked=True)
             except Exception:
                 log.exception("callback.poisonous", callback_id=rows[0]["id"])
-                outcomes, applied = [CallbackOutcome.PENDING], []
+                tried = Settled(rows[0]["received_at"], rows[0]["id"], CallbackOutcome.PENDING)
+                await callbacks.settle(conn, [tried])
+                return tried
             await callbacks.settle(conn, _settled(rows, group, outcomes))
         self._apply.tell(applied)
-        return sum(o is not CallbackOutcome.PENDING for o in outcomes)
+        return Settled(rows[0]["received_at"], rows[0]["id"], outcomes[0])
 
     def _open(self, row: Record) -> Incoming:
         call = RawCallback(row["task_uuid"], row["body"], callbacks.headers_of(row))
@@ -79,7 +97,9 @@ class Pending:
 def _settled(
     rows: Sequence[Record], group: Sequence[Incoming], outcomes: Sequence[CallbackOutcome]
 ) -> list[Settled]:
+    """Say what is noted; of those whose task was locked, nothing is: that was no try."""
     return [
         Settled(row["received_at"], row["id"], outcome, incoming.opened.detail)
         for row, incoming, outcome in zip(rows, group, outcomes, strict=True)
+        if outcome is not CallbackOutcome.PENDING
     ]

@@ -23,7 +23,7 @@ from service.flows.wake import Topic, Wake
 from service.ports import OpenedCallback, RawCallback
 from service.store import callbacks, tasks
 from service.store.callbacks import NewCallback
-from service.store.pool import AGAIN, Conn, Pool, transaction
+from service.store.pool import Busy, Conn, Pool, transaction
 
 log = structlog.get_logger()
 
@@ -56,7 +56,7 @@ class Receive:
         for attempt in (1, 2):
             try:
                 return await self._store_and_apply(group)
-            except AGAIN:
+            except Busy:
                 await asyncio.sleep(0.01 * attempt)
             except Unavailable:
                 raise

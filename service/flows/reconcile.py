@@ -6,11 +6,13 @@ the step that `core.decide.next_step` names. A failed read never fails a task.
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from uuid import UUID
 
 import structlog
 
 from service.core.decide import Step, next_step
+from service.core.errors import Unavailable
 from service.core.inputs import ReadFailed, Reading, ReadNothing, Report, Tick
 from service.core.task import Fault, FaultKind, FirstSend, Task
 from service.flows.apply import Apply, Change
@@ -58,18 +60,32 @@ class Reconcile:
         match step:
             case Step.TICK:
                 await self._apply.run([Change(task.task_uuid, Tick(), "clock")])
-            case Step.SEND:
+            case Step.SEND if self._upstreams[task.provider].off_because is None:
                 await self._submit.send_again(task)
-            case Step.READ:
+            case Step.SEND | Step.READ:
                 await self._read(task)
 
     async def expire(self, limit: int = 100) -> int:
-        """End queued tasks that were not sent in time; gives how many."""
+        """End queued tasks that were not sent in time; gives how many.
+
+        When the group fails, each is tried by itself, so that one bad row wedges nobody.
+        """
         async with connection(self._pool) as conn:
             found = await tasks.never_started(conn, limit)
-        if found:
-            await self._apply.run([Change(u, Tick(), "clock") for u in found])
-        return len(found)
+        changes = [Change(u, Tick(), "clock") for u in found]
+        if not changes or await self._apply_or_log(changes):
+            return len(changes)
+        return sum([await self._apply_or_log([change]) for change in changes])
+
+    async def _apply_or_log(self, changes: Sequence[Change]) -> bool:
+        try:
+            await self._apply.run(changes)
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception("tasks.expire_failed", task_ids=[str(c.task_uuid) for c in changes])
+            return False
+        return True
 
     async def _read(self, task: Task) -> None:
         async with connection(self._pool) as conn:

@@ -7,6 +7,7 @@ later send repeats them. What the process loses after `sent_at` is an unknown ou
 import asyncio
 import json
 from collections import Counter
+from collections.abc import Sequence
 from uuid import UUID
 
 import structlog
@@ -15,7 +16,7 @@ from service.core.errors import Unavailable
 from service.core.inputs import Accepted, Answer, Refused, SendStarted, SubmitUnknown, TryLater
 from service.core.task import FirstSend, Task
 from service.flows.apply import Apply, Change
-from service.flows.upstreams import Upstreams
+from service.flows.upstreams import Upstream, Upstreams
 from service.store import history, tasks
 from service.store.pool import Conn, Pool, connection, transaction
 
@@ -46,37 +47,52 @@ class Submit:
     async def claim(self, limit: int) -> list[Task]:
         """Claim queued tasks for which there is a place upstream."""
         claimed: list[Task] = []
-        async with connection(self._pool) as conn:
-            for upstream in self._upstreams.on():
-                name = upstream.provider.name
-                taken = await tasks.slots_taken(conn, name) + self._starting[name]
-                room = min(upstream.concurrency - taken, limit - len(claimed))
-                if room <= 0:
-                    continue
-                found = await tasks.claim_queued(conn, name, room, self._lease_s, self._worker)
-                self._starting[name] += len(found)
-                claimed += found
+        try:
+            async with connection(self._pool) as conn:
+                for upstream in self._upstreams.on():
+                    claimed += await self._claim_of(conn, upstream, limit - len(claimed))
+        except BaseException:
+            # What is not handed on is not sent from here: its lease ends by itself.
+            self._forget(claimed)
+            raise
         return claimed
+
+    async def _claim_of(self, conn: Conn, upstream: Upstream, limit: int) -> Sequence[Task]:
+        name = upstream.provider.name
+        # Read before the places are counted: what begins in between is counted twice, never not at all.
+        starting = self._starting[name]
+        taken = await tasks.slots_taken(conn, name) + starting
+        room = min(upstream.concurrency - taken, limit)
+        if room <= 0:
+            return ()
+        found = await tasks.claim_queued(conn, name, room, self._lease_s, self._worker)
+        self._starting[name] += len(found)
+        return found
+
+    def _forget(self, claimed: Sequence[Task]) -> None:
+        for task in claimed:
+            self._starting[task.provider] -= 1
 
     async def work(self, task: Task) -> None:
         """Send a claimed task and apply the answer."""
+        began = asyncio.get_running_loop().time()
         try:
             begun = await self._begin(task)
         finally:
-            self._starting[task.provider] -= 1
+            self._forget([task])
         if begun is not None:
-            await self._send(*begun)
+            await self._send(*begun, began)
 
     async def send_again(self, task: Task) -> None:
         """Repeat the first bytes of a task with an unknown outcome; `decide` has the last word."""
+        began = asyncio.get_running_loop().time()
         begun = await self._begin(task)
         if begun is not None:
-            await self._send(*begun)
+            await self._send(*begun, began)
 
-    async def release(self, claimed: list[Task]) -> None:
+    async def release(self, claimed: Sequence[Task]) -> None:
         """Give back claims that were not sent (a drain)."""
-        for task in claimed:
-            self._starting[task.provider] -= 1
+        self._forget(claimed)
         async with connection(self._pool) as conn:
             await tasks.release(conn, claimed)
 
@@ -107,9 +123,13 @@ class Submit:
         await tasks.keep_first_send(conn, task.task_uuid, send)
         return send
 
-    async def _send(self, task: Task, send: FirstSend) -> None:
+    async def _send(self, task: Task, send: FirstSend, began: float) -> None:
         provider = self._upstreams[task.provider].provider
         loop = asyncio.get_running_loop()
+        if loop.time() - began > self._spare_s(task):
+            # This process stood still since it committed; past the lease, another one takes over.
+            log.warning("task.not_sent_in_time", task_id=str(task.task_uuid))
+            return
         began = loop.time()
         answer = await provider.submit(task, send)
         took_ms = int((loop.time() - began) * 1000)
@@ -123,6 +143,13 @@ class Submit:
         except Unavailable:
             # Lost with the database: the lease ends, and the outcome is read like any unknown one.
             log.exception("task.answer_lost", task_id=str(task.task_uuid))
+
+    def _spare_s(self, task: Task) -> float:
+        """Say how much later than its commit a send may begin, to end inside its lease."""
+        if task.lease_until is None or task.sent_at is None:
+            raise ValueError("only what is being sent has time to spare")
+        lease = task.lease_until - task.sent_at
+        return (lease - self._apply.policy(task.provider).call_limit).total_seconds()
 
 
 def describe(answer: Answer) -> dict[str, object]:

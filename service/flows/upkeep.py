@@ -1,11 +1,12 @@
 """A side door: partitions, retention, and what the service needs of its database before it starts."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
 
 from service.store import callbacks, deliveries, events, keys, upkeep
-from service.store.pool import Pool, connection
+from service.store.pool import Busy, Conn, Pool, connection
 
 log = structlog.get_logger()
 
@@ -32,13 +33,24 @@ class Upkeep:
 
     async def run_once(self) -> int:
         """Make coming partitions and drop old ones; gives how many changed."""
+        made = await self._unless_held_up(upkeep.ensure_partitions, DAYS_AHEAD)
+        dropped = await self._unless_held_up(upkeep.drop_partitions, self._retention_days)
         async with connection(self._pool) as conn:
-            made = await upkeep.ensure_partitions(conn, DAYS_AHEAD)
-            dropped = await upkeep.drop_partitions(conn, self._retention_days)
             await keys.drop_old(conn)
         if made or dropped:
             log.info("partitions.kept", made=made, dropped=dropped)
         return made + dropped
+
+    async def _unless_held_up(
+        self, change: Callable[[Conn, int], Awaitable[int]], days: int
+    ) -> int:
+        """Change partitions, or leave it to the next run when somebody's lock is in the way."""
+        try:
+            async with connection(self._pool) as conn:
+                return await change(conn, days)
+        except Busy:
+            log.warning("partitions.held_up", change=change.__name__)
+            return 0
 
     async def pulse(self) -> Pulse:
         """Ask the database how it does; raises Unavailable when it is away."""

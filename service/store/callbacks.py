@@ -54,9 +54,9 @@ async def insert(
     )
 
 
-async def claim_pending(conn: Conn, limit: int, most_tries: int) -> list[Record]:
+async def claim_pending(conn: Conn, limit: int, most_tries: int, after_id: int = 0) -> list[Record]:
     """Lock callbacks that were stored unapplied, oldest first."""
-    return list(await conn.fetch(SQL["claim_pending"], limit, most_tries))
+    return list(await conn.fetch(SQL["claim_pending"], limit, most_tries, after_id))
 
 
 async def settle(conn: Conn, settled: Sequence[Settled]) -> None:

@@ -1,6 +1,6 @@
 """Deliveries: claimed, sent, recorded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -24,10 +24,18 @@ class Attempt:
 
 
 async def claim(
-    conn: Conn, limit: int, lease_s: float, busy: Sequence[UUID], now: datetime | None = None
+    conn: Conn,
+    limit: int,
+    lease_s: float,
+    under_way: Mapping[UUID, int],
+    share: int,
+    now: datetime | None = None,
 ) -> list[Record]:
-    """Claim deliveries that are due, with all that sending them takes."""
-    return list(await conn.fetch(SQL["claim_deliveries"], limit, lease_s, list(busy), now))
+    """Claim deliveries that are due, with all that sending them takes; no target gets more than its share."""
+    targets, counts = list(under_way), list(under_way.values())
+    return list(
+        await conn.fetch(SQL["claim_deliveries"], limit, lease_s, targets, counts, share, now)
+    )
 
 
 async def record(

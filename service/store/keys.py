@@ -78,11 +78,6 @@ async def answer(conn: Conn, scope: Scope, status: int, location: str | None, bo
     await conn.execute(SQL["answer_idempotency_key"], *where, status, location, body)
 
 
-async def limit_lock_wait(conn: Conn, seconds: float) -> None:
-    """Wait for rivals no longer than this, for the rest of the transaction."""
-    await conn.execute(SQL["limit_lock_wait"], f"{int(seconds * 1000)}ms")
-
-
 class RivalUnderWay(Exception):
     """Another transaction holds the key and did not end in time."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import asyncpg
 
 from service.core.errors import Unavailable
+from service.store.queries import load
 
 if TYPE_CHECKING:
     # Only the stubs are generic.
@@ -31,13 +32,17 @@ AWAY = (
 )
 """What asyncpg raises when the server is gone, starting, stopping or full."""
 
-AGAIN = (
-    asyncpg.DeadlockDetectedError,
-    asyncpg.SerializationError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.QueryCanceledError,
-)
-"""What a transaction may be tried again for."""
+COLLIDED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+HELD_UP = (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError)
+SQL = load("upkeep")
+
+
+class Busy(Unavailable):
+    """The database was too busy with others; nothing was stored."""
+
+
+class Collided(Busy):
+    """The database was busy with others, who are gone; nothing was stored."""
 
 
 async def create_pool(
@@ -76,12 +81,22 @@ async def _open(dsn: str, size: int, statement_timeout_s: float, connect_timeout
 
 @asynccontextmanager
 async def connection(pool: Pool, timeout_s: float = 10.0) -> AsyncIterator[Conn]:
-    """Borrow a connection; raises Unavailable when the database is away."""
+    """Borrow a connection; raises Unavailable when the database is away, Busy when others are in the way."""
     try:
         async with pool.acquire(timeout=timeout_s) as conn:
             yield conn
     except AWAY as error:
         raise Unavailable("The database cannot be reached; nothing was stored.") from error
+    except COLLIDED as error:
+        raise Collided from error
+    except HELD_UP as error:
+        raise Busy from error
+    except asyncpg.CheckViolationError as error:
+        if error.constraint_name is not None:
+            raise
+        # Only rows that find no partition break a rule without a name.
+        await _make_partitions(pool, timeout_s)
+        raise Collided from error
 
 
 @asynccontextmanager
@@ -89,3 +104,14 @@ async def transaction(pool: Pool, timeout_s: float = 10.0) -> AsyncIterator[Conn
     """Borrow a connection in a transaction that commits at the end or not at all."""
     async with connection(pool, timeout_s) as conn, conn.transaction():
         yield conn
+
+
+async def limit_lock_wait(conn: Conn, seconds: float) -> None:
+    """Wait for locks no longer than this, for the rest of the transaction."""
+    await conn.execute(SQL["limit_lock_wait"], f"{int(seconds * 1000)}ms")
+
+
+async def _make_partitions(pool: Pool, timeout_s: float) -> None:
+    """Make the partitions of today: upkeep makes them days ahead, unless it was away for days."""
+    async with connection(pool, timeout_s) as conn:
+        await conn.execute(SQL["ensure_partitions"], 1)

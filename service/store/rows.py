@@ -1,6 +1,7 @@
 """Rows to values of `core`, and back to what a statement takes."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
@@ -16,17 +17,20 @@ _TASK_FIELDS = (
     *("slot_since", "event_sequence"),
 )
 
+_NUL = re.compile(r"(\\\\)|\\u0000")
+"""NUL as JSON escapes it; an escaped backslash before `u0000` is none, and stays."""
+
 
 def fault_json(fault: Fault | None) -> str | None:
-    """Write a fault for a jsonb column; NUL, which jsonb cannot hold, is left out."""
+    """Write a fault for a jsonb column."""
     if fault is None:
         return None
     return json_text({"code": fault.code, "message": fault.message, "kind": fault.kind.value})
 
 
 def json_text(value: object) -> str:
-    """Write JSON that a jsonb column takes."""
-    return json.dumps(value, ensure_ascii=False).replace("\\u0000", "")
+    """Write JSON that a jsonb column takes; NUL is left out."""
+    return _NUL.sub(r"\1", json.dumps(value, ensure_ascii=False))
 
 
 def fault_of(text: str | None) -> Fault | None:

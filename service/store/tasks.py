@@ -96,9 +96,10 @@ async def _insert_payloads(
 async def claim_queued(
     conn: Conn, provider: str, limit: int, lease_s: float, owner: UUID, now: datetime | None = None
 ) -> tuple[Task, ...]:
-    """Claim tasks to be sent; their results are not loaded."""
+    """Claim tasks to be sent, those first that go first; their results are not loaded."""
     found = await conn.fetch(SQL["claim_queued"], provider, limit, lease_s, owner, now)
-    return tuple(rows.task_of(r, ()) for r in found)
+    ordered = sorted(found, key=lambda r: (-r["priority"], r["seq"]))
+    return tuple(rows.task_of(r, ()) for r in ordered)
 
 
 async def claim_due(

@@ -17,7 +17,7 @@ SQL = load("transitions")
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """Tasks that are locked until the transaction ends, and the time their lock was got."""
+    """Tasks that are locked until the transaction ends, and the time the last of their locks was got."""
 
     tasks: dict[UUID, Task]
     now: datetime | None
@@ -29,7 +29,9 @@ async def lock(
     """Lock tasks in uuid order; with `skip_locked`, those locked elsewhere are left out."""
     name = "lock_tasks_skip" if skip_locked else "lock_tasks"
     found = await conn.fetch(SQL[name], list(uuids), now)
-    return Locked(await with_results(conn, found), found[0]["now"] if found else now)
+    # Rows that had to be waited for come with a later time than those before them.
+    latest = max((r["now"] for r in found), default=now)
+    return Locked(await with_results(conn, found), latest)
 
 
 async def write(conn: Conn, changed: Sequence[Task], terminal_events: dict[UUID, UUID]) -> None:

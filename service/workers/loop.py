@@ -1,7 +1,8 @@
 """Loops: each has `run_once`, which tests call, and `run`, which goes on until it is told to stop."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from typing import Generic, Protocol, TypeVar
 
 import structlog
@@ -49,14 +50,15 @@ class Every:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Do steps until told to stop."""
-        while not stop.is_set():
-            done = await self.run_once()
-            if done and self._again:
-                continue
-            if self._wake is not None and self._topic is not None:
-                await self._wake.sleep(self._topic, self._seconds)
-            else:
-                await _rest(stop, self._seconds)
+        if self._wake is None or self._topic is None:
+            while not stop.is_set():
+                if not (await self.run_once() and self._again):
+                    await _rest(stop, self._seconds)
+            return
+        async with _woken_by(stop, self._wake, self._topic):
+            while not stop.is_set():
+                if not (await self.run_once() and self._again):
+                    await self._wake.sleep(self._topic, self._seconds)
 
 
 class Lanes(Generic[T]):
@@ -72,10 +74,12 @@ class Lanes(Generic[T]):
         wake: Wake,
         topic: Topic,
         poll_s: float,
+        release: Callable[[Sequence[T]], Awaitable[None]] | None = None,
     ) -> None:
         self.name = name
         self._claim = claim
         self._work = work
+        self._release = release
         self._size = size
         self._wake = wake
         self._topic = topic
@@ -93,14 +97,18 @@ class Lanes(Generic[T]):
     async def run(self, stop: asyncio.Event) -> None:
         """Claim and work until told to stop, then finish what is in flight.
 
-        A claim that fails never cancels what is in flight: a send that is cut off has an unknown outcome.
+        What was being claimed meanwhile is given back. A claim that fails never cancels what is in flight: a
+        send that is cut off has an unknown outcome.
         """
         failure: Exception | None = None
-        async with asyncio.TaskGroup() as group:
+        async with _woken_by(stop, self._wake, self._topic) as group:
             while not stop.is_set() and failure is None:
                 room = self._size - self._busy
                 try:
                     claimed = await self._claim(room) if room > 0 else ()
+                    if stop.is_set() and claimed and self._release is not None:
+                        await self._release(claimed)
+                        break
                 except Unavailable as error:
                     log.warning("loop.database_away", loop=self.name, reason=error.detail)
                     await _rest(stop, max(self._poll_s, 1.0))
@@ -127,6 +135,24 @@ class Lanes(Generic[T]):
         finally:
             self._busy -= 1
             self._wake.ring([self._topic])
+
+
+@asynccontextmanager
+async def _woken_by(
+    stop: asyncio.Event, wake: Wake, topic: Topic
+) -> AsyncIterator[asyncio.TaskGroup]:
+    """Ring the bell when it is time to stop: who sleeps on it would notice a whole wait later."""
+
+    async def ring() -> None:
+        await stop.wait()
+        wake.ring([topic])
+
+    async with asyncio.TaskGroup() as group:
+        ringing = group.create_task(ring())
+        try:
+            yield group
+        finally:
+            ringing.cancel()
 
 
 async def _rest(stop: asyncio.Event, seconds: float) -> None:

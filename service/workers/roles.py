@@ -73,6 +73,7 @@ def _submit(flows: Flows, poll_s: float, size: int) -> list[Loop]:
             wake=wake,
             topic=Topic.SUBMIT,
             poll_s=poll_s,
+            release=submit.release,
         )
     ]
 

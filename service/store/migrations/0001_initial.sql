@@ -264,7 +264,7 @@ CREATE TABLE callboard.deliveries (
   finished_at     timestamptz,
   PRIMARY KEY (created_at, id)
 ) PARTITION BY RANGE (created_at);
-CREATE INDEX deliveries_due ON callboard.deliveries (next_at) WHERE state = 'pending';
+CREATE INDEX deliveries_due ON callboard.deliveries (next_at, id) WHERE state = 'pending';
 CREATE INDEX deliveries_sending ON callboard.deliveries (lease_until) WHERE state = 'sending';
 CREATE INDEX deliveries_order ON callboard.deliveries (target, task_uuid, id)
   WHERE state IN ('pending', 'sending');
@@ -285,9 +285,9 @@ CREATE TABLE callboard.attempts (
 CREATE INDEX attempts_of ON callboard.attempts (task_uuid, id);
 
 -- Makes the partitions of `days` UTC days from `first` on. CREATE, then ATTACH: attaching takes a weaker
--- lock than creating in place. One caller at a time; what is there already is left alone.
+-- lock than creating in place. One caller at a time, which waits for a lock no longer than it may hold others up; what is there already is left alone.
 CREATE FUNCTION callboard.ensure_partitions(first date, days integer) RETURNS integer
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET lock_timeout = '1s' AS $$
 DECLARE
   parent text;
   day date;
@@ -312,9 +312,10 @@ BEGIN
 END $$;
 
 -- Drops the partitions of days before `keep_from`, and remembers how far the feed is gone. A day on which a
--- callback or a delivery is still open is kept until it is not.
+-- callback or a delivery is still open is kept until it is not; a callback that was tried 20 times in vain
+-- (flows.pending.MOST_TRIES) is for people to look at, and goes with its day.
 CREATE FUNCTION callboard.drop_partitions(keep_from date) RETURNS integer
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET lock_timeout = '1s' AS $$
 DECLARE
   part record;
   busy boolean;
@@ -332,7 +333,8 @@ BEGIN
   LOOP
     busy := false;
     IF part.parent = 'callbacks' THEN
-      EXECUTE format('SELECT EXISTS (SELECT FROM callboard.%I WHERE outcome = ''pending'')', part.name) INTO busy;
+      EXECUTE format('SELECT EXISTS (SELECT FROM callboard.%I WHERE outcome = ''pending'' AND tries < 20)',
+                     part.name) INTO busy;
     ELSIF part.parent = 'deliveries' THEN
       EXECUTE format('SELECT EXISTS (SELECT FROM callboard.%I WHERE state IN (''pending'', ''sending''))',
                      part.name) INTO busy;

@@ -22,9 +22,10 @@ RETURNING id, received_at
 -- Take callbacks that were stored unapplied, oldest first; their rows stay locked until they are settled.
 -- $1 integer how many
 -- $2 integer leave those alone that were tried this often
+-- $3 bigint only past this id
 SELECT c.id, c.received_at, c.provider, c.task_uuid, c.body, c.headers, c.tries
 FROM callboard.callbacks AS c
-WHERE c.outcome = 'pending' AND c.tries < $2::integer
+WHERE c.outcome = 'pending' AND c.tries < $2::integer AND c.id > $3::bigint
 ORDER BY c.id
 LIMIT $1::integer
 FOR UPDATE SKIP LOCKED

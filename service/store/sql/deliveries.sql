@@ -1,17 +1,21 @@
 -- Deliveries: claimed, sent, recorded.
 
 -- name: claim_deliveries
--- Claim deliveries that are due. One of a task waits for the earlier ones of the same task and target; targets
--- that already have their share under way here are left out.
+-- Claim deliveries that are due. One of a task waits for the earlier ones of the same task and target; no
+-- target gets more than its share, counting what is under way here. Arrays, for the reason of `claim_queued`;
+-- the clock in a subquery, for that of `claim_due`.
 -- $1 integer how many
 -- $2 double precision lease seconds
--- $3 uuid[] busy targets
--- $4 timestamptz now, or null
+-- $3 uuid[] targets that have something under way here
+-- $4 integer[] how much that is
+-- $5 integer the share of a target
+-- $6 timestamptz now, or null
 WITH due AS MATERIALIZED (
-  SELECT d.created_at, d.id
+  SELECT d.created_at, d.id, d.target, d.next_at
   FROM callboard.deliveries AS d
-  WHERE d.state = 'pending' AND d.next_at <= coalesce($4::timestamptz, clock_timestamp())
-    AND d.target <> ALL ($3::uuid[])
+  WHERE d.state = 'pending' AND d.next_at <= (SELECT coalesce($6::timestamptz, clock_timestamp()))
+    AND d.target <> ALL (ARRAY(SELECT u.target FROM unnest($3::uuid[], $4::integer[]) AS u (target, n)
+                               WHERE u.n >= $5::integer))
     AND NOT EXISTS (
       SELECT FROM callboard.deliveries AS e
       WHERE e.target = d.target AND e.task_uuid = d.task_uuid AND e.id < d.id
@@ -19,20 +23,25 @@ WITH due AS MATERIALIZED (
   ORDER BY d.next_at, d.id
   LIMIT $1::integer
   FOR UPDATE SKIP LOCKED),
+shared AS (
+  SELECT due.created_at, due.id,
+         coalesce(u.n, 0) + row_number() OVER (PARTITION BY due.target ORDER BY due.next_at, due.id) AS place
+  FROM due LEFT JOIN unnest($3::uuid[], $4::integer[]) AS u (target, n) USING (target)),
 taken AS (
   UPDATE callboard.deliveries AS d
   SET state = 'sending', attempts = d.attempts + 1, lease_no = d.lease_no + 1,
-      lease_until = coalesce($4::timestamptz, clock_timestamp()) + make_interval(secs => $2::double precision)
-  FROM due
-  WHERE d.created_at = due.created_at AND d.id = due.id
+      lease_until = coalesce($6::timestamptz, clock_timestamp()) + make_interval(secs => $2::double precision)
+  FROM unnest(ARRAY(SELECT s.created_at FROM shared AS s WHERE s.place <= $5::integer ORDER BY s.id),
+              ARRAY(SELECT s.id FROM shared AS s WHERE s.place <= $5::integer ORDER BY s.id)) AS s (created_at, id)
+  WHERE d.created_at = s.created_at AND d.id = s.id
   RETURNING d.*)
 SELECT t.created_at, t.id, t.tenant, t.task_uuid, t.subscription_id, t.target, t.attempts, t.lease_no,
        e.id AS event_id, e.source, e.type, e.sequence, e.data,
        s.kind, s.url, s.settings, s.secret, s.previous_secret, s.previous_until, s.include_request,
-       s.enabled AND s.deleted_at IS NULL AS live,
+       s.enabled, s.deleted_at IS NOT NULL AS deleted,
        n.signing_secret, n.previous_secret AS previous_signing_secret, n.previous_until AS previous_signing_until,
        p.notify_url, CASE WHEN s.include_request THEN p.request END AS request,
-       coalesce($4::timestamptz, clock_timestamp()) AS now
+       coalesce($6::timestamptz, clock_timestamp()) AS now
 FROM taken AS t
 JOIN callboard.events AS e ON e.created_at = t.created_at AND e.id = t.event_id
 LEFT JOIN callboard.subscriptions AS s ON s.id = t.subscription_id
@@ -56,7 +65,7 @@ WITH moved AS (
   UPDATE callboard.deliveries AS d
   SET state = $4::text, status = $6::integer, error = $7::text, lease_until = NULL,
       next_at = coalesce($10::timestamptz, clock_timestamp()) + make_interval(secs => $5::double precision),
-      finished_at = CASE WHEN $4::text <> 'pending' THEN coalesce($10::timestamptz, clock_timestamp()) END
+      finished_at = CASE WHEN $4::text NOT IN ('pending', 'held') THEN coalesce($10::timestamptz, clock_timestamp()) END
   WHERE d.created_at = $1::timestamptz AND d.id = $2::bigint AND d.state = 'sending' AND d.lease_no = $3::bigint
   RETURNING d.task_uuid, d.target, d.attempts, d.next_at),
 noted AS (
@@ -88,7 +97,7 @@ WHERE d.target = $1::uuid AND d.task_uuid = $2::uuid AND d.state = 'pending'
 -- $1 timestamptz now, or null
 UPDATE callboard.deliveries AS d
 SET state = 'pending', lease_until = NULL, next_at = coalesce($1::timestamptz, clock_timestamp())
-WHERE d.state = 'sending' AND d.lease_until <= coalesce($1::timestamptz, clock_timestamp())
+WHERE d.state = 'sending' AND d.lease_until <= (SELECT coalesce($1::timestamptz, clock_timestamp()))
 RETURNING d.id
 
 -- name: count_undelivered

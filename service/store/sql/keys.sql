@@ -63,8 +63,3 @@ WHERE i.tenant = $1::text AND i.method = $2::text AND i.path = $3::text AND i.ke
 -- name: drop_old_idempotency_keys
 -- Forget keys after two days; a day is promised.
 DELETE FROM callboard.idempotency_keys AS i WHERE i.created_at < clock_timestamp() - interval '2 days'
-
--- name: limit_lock_wait
--- Wait for locks no longer than this for the rest of the transaction (a SET would outlive it behind a pooler).
--- $1 text a time with its unit
-SELECT set_config('lock_timeout', $1::text, true)

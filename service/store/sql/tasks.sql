@@ -60,7 +60,8 @@ FROM unnest($1::uuid[], $2::smallint[]) AS n (task_uuid, expected),
      generate_series(0, n.expected - 1) AS i (index)
 
 -- name: claim_queued
--- Claim tasks of one provider to be sent, larger priority and older first.
+-- Claim tasks of one provider to be sent, larger priority and older first. An array, not a join: a generic plan
+-- takes the limit for a tenth of all rows, and would read the whole table to join that many.
 -- $1 text provider
 -- $2 integer how many
 -- $3 double precision lease seconds
@@ -78,12 +79,12 @@ WITH due AS MATERIALIZED (
 UPDATE callboard.tasks AS t
 SET lease_no = t.lease_no + 1, lease_owner = $4::uuid,
     lease_until = coalesce($5::timestamptz, clock_timestamp()) + make_interval(secs => $3::double precision)
-FROM due
-WHERE t.task_uuid = due.task_uuid
+WHERE t.task_uuid = ANY (ARRAY(SELECT due.task_uuid FROM due))
 RETURNING t.*
 
 -- name: claim_due
--- Claim tasks that have to be looked at: unknown submits, overdue callbacks, deadlines, watched slots.
+-- Claim tasks that have to be looked at: unknown submits, overdue callbacks, deadlines, watched slots. The clock is
+-- read in a subquery, once: a volatile function bounds no index scan, and all that is not due yet would be read.
 -- $1 integer how many
 -- $2 double precision lease seconds
 -- $3 uuid the worker
@@ -92,7 +93,7 @@ WITH due AS MATERIALIZED (
   SELECT t.task_uuid
   FROM callboard.tasks AS t
   WHERE t.look_again_at IS NOT NULL AND t.state <> 'queued'
-    AND t.look_again_at <= coalesce($4::timestamptz, clock_timestamp())
+    AND t.look_again_at <= (SELECT coalesce($4::timestamptz, clock_timestamp()))
     AND (t.lease_until IS NULL OR t.lease_until <= coalesce($4::timestamptz, clock_timestamp()))
   ORDER BY t.look_again_at
   LIMIT $1::integer
@@ -100,8 +101,7 @@ WITH due AS MATERIALIZED (
 UPDATE callboard.tasks AS t
 SET lease_no = t.lease_no + 1, lease_owner = $3::uuid,
     lease_until = coalesce($4::timestamptz, clock_timestamp()) + make_interval(secs => $2::double precision)
-FROM due
-WHERE t.task_uuid = due.task_uuid
+WHERE t.task_uuid = ANY (ARRAY(SELECT due.task_uuid FROM due))
 RETURNING t.*, coalesce($4::timestamptz, clock_timestamp()) AS now
 
 -- name: list_never_started
@@ -110,7 +110,7 @@ RETURNING t.*, coalesce($4::timestamptz, clock_timestamp()) AS now
 -- $2 timestamptz now, or null
 SELECT t.task_uuid
 FROM callboard.tasks AS t
-WHERE t.state = 'queued' AND t.start_by <= coalesce($2::timestamptz, clock_timestamp())
+WHERE t.state = 'queued' AND t.start_by <= (SELECT coalesce($2::timestamptz, clock_timestamp()))
 ORDER BY t.start_by
 LIMIT $1::integer
 

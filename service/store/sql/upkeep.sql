@@ -1,4 +1,4 @@
--- Partitions, and what start-up has to know of the server.
+-- Partitions, time-outs, and what start-up has to know of the server.
 
 -- name: ensure_partitions
 -- Make the partitions of the coming days, and of yesterday for clocks that differ.
@@ -32,3 +32,8 @@ SELECT current_setting('server_version_num')::integer AS version, current_settin
 -- name: clock
 -- The one clock that times are compared on.
 SELECT clock_timestamp()
+
+-- name: limit_lock_wait
+-- Wait for locks no longer than this for the rest of the transaction (a SET would outlive it behind a pooler).
+-- $1 text a time with its unit
+SELECT set_config('lock_timeout', $1::text, true)
