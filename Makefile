@@ -40,7 +40,7 @@ lock: $(UV)  ## Resolve deploy/requirements*.lock again (hashes, no index addres
 	  pyproject.toml --group dev -o deploy/requirements-dev.lock
 
 clean:  ## Remove what make made (never .callboard: it holds data)
-	@rm -rf $(VENV) .venv-uv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	@rm -rf $(VENV) .venv-uv .venv-sdk-* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## Show this

@@ -5,20 +5,21 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
-from uuid import UUID
 
 import aiohttp
 from aiohttp import web
 
 from service.simulator.caller import Caller
-from service.simulator.media import make_video
-from service.simulator.refusals import Refused
+from service.simulator.files import Files
 from service.simulator.runware import Runware
 from service.simulator.scenario import ScenarioBook
 from service.simulator.state import Billed, Called, Journal, World
+from service.simulator.sync_limits import Limits
+from service.simulator.sync_refusals import Refused
 from service.simulator.sync_so import SyncSo
 
-BODY_LIMIT_BYTES = 10 * 2**20
+BODY_LIMIT_BYTES = 20 * 2**20
+"""What Sync's older pages allow an uploaded form; more is a 413."""
 SHUTDOWN_SECONDS = 0.05
 """How long answers under way may take at the end: a hanging one never comes."""
 
@@ -38,10 +39,15 @@ class Simulator:
         remembers: bool = True,
         callback_attempts: int = 8,
         callback_timeout_seconds: float = 5.0,
+        socket_silence_seconds: float = 120.0,
+        socket_buffer_seconds: float = 120.0,
+        sync_concurrency: int | None = None,
+        sync_creates_per_minute: int | None = None,
     ) -> None:
         """Prepare; `seed` is used when no book of scenarios, which has its own, is given.
 
-        Runware's attempts at a callback are not documented; 8 take about half a minute.
+        Runware's attempts at a callback are not documented; 8 take about half a minute. It closes
+        WebSockets that are silent for too long, and buffers what could not be delivered on them.
         """
         self._book = scenarios or ScenarioBook(seed)
         self._generation_seconds = generation_seconds
@@ -51,6 +57,13 @@ class Simulator:
         self._remembers = remembers
         self._attempts = callback_attempts
         self._timeout_seconds = callback_timeout_seconds
+        self._silence_seconds = socket_silence_seconds
+        self._buffer_seconds = socket_buffer_seconds
+        self._sync_limits = Limits(
+            concurrency=sync_concurrency, creates_per_minute=sync_creates_per_minute
+        )
+        self._sync_so: SyncSo | None = None
+        self._runware: Runware | None = None
         self._owned = AsyncExitStack()
         self.billed: list[Billed] = []
         """Each generation that would have been paid for, oldest first."""
@@ -66,8 +79,17 @@ class Simulator:
             dice = Random(self._book.seed)
             caller = Caller(session, journal, dice, timeout_seconds=self._timeout_seconds)
             world = World(self._book, journal, self._generation_seconds, self._remembers)
-            runware = Runware(world, caller, attempts=self._attempts)
-            app = _make_app(runware, SyncSo(world, caller, secret=self._secret))
+            files = Files()
+            runware = Runware(
+                world,
+                caller,
+                files,
+                attempts=self._attempts,
+                silence_seconds=self._silence_seconds,
+                buffer_seconds=self._buffer_seconds,
+            )
+            sync_so = SyncSo(world, caller, files, secret=self._secret, limits=self._sync_limits)
+            app = _make_app(runware, sync_so, files)
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
             await runner.setup()
             owned.push_async_callback(caller.stop)
@@ -76,23 +98,34 @@ class Simulator:
             name = f"[{host}]" if ":" in host else host
             base = f"http://{name}:{runner.addresses[0][1]}"
             world.media_base = self._media_base or base
+            self._sync_so = sync_so
+            self._runware = runware
             self._owned = owned.pop_all()
         return base
+
+    def restart_sync(self, seconds: float = 0.0, *, forget: bool = False) -> None:
+        """Make Sync hang up on everybody for so long, and forget its Idempotency-Keys if asked to."""
+        if self._sync_so is not None:
+            self._sync_so.restart(seconds, forget=forget)
+
+    def restart_runware(self, seconds: float = 0.0, *, forget: bool = False) -> None:
+        """Make Runware hang up on everybody for so long, and forget which uuids were used if asked to."""
+        if self._runware is not None:
+            self._runware.restart(seconds, forget=forget)
 
     async def stop(self) -> None:
         """Stop serving and end all callbacks; raises if one of them crashed."""
         await self._owned.aclose()
 
 
-def _make_app(runware: Runware, sync_so: SyncSo) -> web.Application:
+def _make_app(runware: Runware, sync_so: SyncSo, files: Files) -> web.Application:
     app = web.Application(client_max_size=BODY_LIMIT_BYTES, middlewares=[_refuse])
     app.add_routes(
         [
             web.post("/v1", runware.handle),
-            web.post("/v2/generate", sync_so.create),
-            web.get("/v2/generate/{id}", sync_so.get),
-            web.get("/v2/generations", sync_so.browse),
-            web.get("/media/{name}.mp4", _media),
+            web.get("/v1", runware.connect),
+            *sync_so.routes(),
+            web.get("/media/{name}", files.serve),
         ]
     )
     return app
@@ -105,17 +138,7 @@ async def _refuse(
     try:
         return await handler(request)
     except Refused as refused:
-        return web.json_response(refused.body, status=refused.status)
-
-
-async def _media(request: web.Request) -> web.Response:
-    """Make the video that the name asks for; it need not be remembered, so it outlives a restart."""
-    name = request.match_info["name"]
-    try:
-        UUID(name)
-    except ValueError:
-        raise web.HTTPNotFound from None
-    return web.Response(body=make_video(name), content_type="video/mp4")
+        return web.json_response(refused.body, status=refused.status, headers=refused.headers)
 
 
 async def run_simulator(

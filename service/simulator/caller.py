@@ -26,6 +26,15 @@ Write = Callable[[int], Message]
 """Makes the callback of the result with this index, at the moment of sending."""
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Where the files of a job's results are put; `content` makes one by its result's index."""
+
+    url: str
+    content_type: str
+    content: Callable[[int], bytes]
+
+
 class Caller:
     """Owns all callbacks under way; none outlives `stop`."""
 
@@ -45,17 +54,28 @@ class Caller:
         self._tasks: set[asyncio.Task[None]] = set()
         self._crashes: list[BaseException] = []
 
-    def start(self, job: Job, write: Write, *, attempts: int) -> None:
-        """Call a job's results back in the background."""
-        self._own(self.announce(job, write, attempts=attempts))
+    def run(self, work: Coroutine[None, None, None]) -> None:
+        """Do other work in the background, until `stop`."""
+        self._own(work)
 
-    async def announce(self, job: Job, write: Write, *, attempts: int) -> None:
+    def start(self, job: Job, write: Write, *, attempts: int, upload: Upload | None = None) -> None:
+        """Call a job's results back in the background."""
+        self._own(self.announce(job, write, attempts=attempts, upload=upload))
+
+    async def announce(
+        self, job: Job, write: Write, *, attempts: int, upload: Upload | None = None
+    ) -> None:
         """Call a job's results back in its plan's order; return after the first attempt of each."""
         loop = asyncio.get_running_loop()
         for when, index in job.calls():
             await asyncio.sleep(max(0, when - loop.time()))
+            wanted = None if job.outcomes[index].failed else upload
+            if wanted and job.plan.upload == "before":
+                await self._put(wanted, index)
             copies = (self._send(job, index, write, attempts) for _ in range(job.plan.copies))
             await asyncio.gather(*copies)
+            if wanted and job.plan.upload == "after":
+                await self._put(wanted, index)
 
     async def stop(self) -> None:
         """End all callbacks; raises what one of them crashed with, which would be our mistake."""
@@ -97,6 +117,20 @@ class Caller:
         called = Called(job.provider, job.key, job.id, result, attempt, status, timestamp())
         self._journal.call(called)
         return called.good
+
+    async def _put(self, upload: Upload, index: int) -> None:
+        """Put a result where its task wants it, once: nobody knows whether the real one insists."""
+        try:
+            async with self._session.put(
+                upload.url,
+                data=upload.content(index),
+                headers={"Content-Type": upload.content_type},
+                timeout=self._timeout,
+                allow_redirects=False,
+            ):
+                pass
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            pass  # the callback tells of the result all the same
 
     def _own(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

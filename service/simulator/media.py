@@ -1,13 +1,19 @@
-"""Tiny MP4 files that really play: a few seconds of one colour in H.264, made bit by bit.
+"""Tiny MP4 and QuickTime files that really play: some seconds of one colour, in H.264 made bit by bit.
 
 Every macroblock is I_PCM, raw samples, so that no encoder is needed. Sample values are never 0 to 3,
 so no emulation prevention bytes are either.
 """
 
+import math
 import struct
 from hashlib import sha256
+from typing import Literal
 
 DURATION_S = 5
+"""How long a video is that is asked for without a length."""
+MAX_FRAMES = 30
+"""One frame a second, but no more than these: longer videos show each of them longer."""
+Brand = Literal["mp4", "mov"]
 SIZE = 32
 """Width and height in pixels: two macroblocks each."""
 MACROBLOCKS = (SIZE // 16) ** 2
@@ -100,30 +106,41 @@ def _sample_entry() -> bytes:
     return _box(b"avc1", head, _box(b"avcC", config))
 
 
-def _sample_table(frames: list[bytes], offset: int) -> bytes:
+def _sample_table(frames: list[bytes], each_ms: int, offset: int) -> bytes:
     sizes = struct.pack(f">{len(frames)}I", *map(len, frames))
     return _box(
         b"stbl",
         _full(b"stsd", 0, struct.pack(">I", 1), _sample_entry()),
-        _full(b"stts", 0, struct.pack(">III", 1, len(frames), 1000)),
+        _full(b"stts", 0, struct.pack(">III", 1, len(frames), each_ms)),
         _full(b"stsc", 0, struct.pack(">IIII", 1, 1, len(frames), 1)),
         _full(b"stsz", 0, struct.pack(">II", 0, len(frames)), sizes),
         _full(b"stco", 0, struct.pack(">II", 1, offset)),
     )
 
 
-def _movie(frames: list[bytes], offset: int) -> bytes:
-    """Return the moov box; times are in milliseconds, one frame a second."""
-    length = DURATION_S * 1000
+def _handlers(brand: Brand) -> tuple[bytes, bytes]:
+    """Return the media's handler, and QuickTime's own for where the data is."""
+    if brand == "mp4":
+        return _full(b"hdlr", 0, b"\0" * 4, b"vide", b"\0" * 12, b"video\0"), b""
+    zeros = b"\0" * 12
+    media = _full(b"hdlr", 0, b"mhlrvide", zeros, b"\x05video")  # its names have a length, no end
+    return media, _full(b"hdlr", 0, b"dhlrurl ", zeros, b"\x04data")
+
+
+def _movie(frames: list[bytes], each_ms: int, brand: Brand, offset: int) -> bytes:
+    """Return the moov box; times are in milliseconds."""
+    length = each_ms * len(frames)
     one, volume = struct.pack(">I", 0x10000), b"\0" * 2
     mvhd = struct.pack(">IIII", 0, 0, 1000, length) + one + volume + b"\0" * 10 + MATRIX
     tkhd = struct.pack(">IIIII", 0, 0, 1, 0, length) + b"\0" * 16 + MATRIX
     data = _box(b"dinf", _full(b"dref", 0, struct.pack(">I", 1), _full(b"url ", 1)))
+    handler, data_handler = _handlers(brand)
+    table = _sample_table(frames, each_ms, offset)
     media = _box(
         b"mdia",
         _full(b"mdhd", 0, struct.pack(">IIIIHH", 0, 0, 1000, length, 0x55C4, 0)),
-        _full(b"hdlr", 0, b"\0" * 4, b"vide", b"\0" * 12, b"video\0"),
-        _box(b"minf", _full(b"vmhd", 1, b"\0" * 8), data, _sample_table(frames, offset)),
+        handler,
+        _box(b"minf", _full(b"vmhd", 1, b"\0" * 8), data_handler, data, table),
     )
     track = _full(b"tkhd", 3, tkhd, struct.pack(">II", SIZE << 16, SIZE << 16))
     return _box(
@@ -133,10 +150,18 @@ def _movie(frames: list[bytes], offset: int) -> bytes:
     )
 
 
-def make_video(name: str) -> bytes:
+def frames_of(seconds: float) -> tuple[int, int]:
+    """Return how many frames a video of this length has, and how many milliseconds each is shown."""
+    count = min(max(math.ceil(seconds), 1), MAX_FRAMES)
+    return count, max(round(seconds * 1000 / count), 1)
+
+
+def make_video(name: str, *, seconds: float = DURATION_S, brand: Brand = "mp4") -> bytes:
     """Make the video of this name: always the same bytes, in a colour of its own."""
     colour = sha256(name.encode()).digest()
-    frames = [_frame(number, colour) for number in range(DURATION_S)]
-    ftyp = _box(b"ftyp", b"isom", struct.pack(">I", 512), b"isomiso2avc1mp41")
-    offset = len(ftyp) + len(_movie(frames, 0)) + 8
-    return ftyp + _movie(frames, offset) + _box(b"mdat", *frames)
+    count, each_ms = frames_of(seconds)
+    frames = [_frame(number, colour) for number in range(count)]
+    brands = b"isomiso2avc1mp41" if brand == "mp4" else b"qt  "
+    ftyp = _box(b"ftyp", brands[:4], struct.pack(">I", 512), brands)
+    offset = len(ftyp) + len(_movie(frames, each_ms, brand, 0)) + 8
+    return ftyp + _movie(frames, each_ms, brand, offset) + _box(b"mdat", *frames)

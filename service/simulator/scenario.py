@@ -10,7 +10,10 @@ from types import MappingProxyType
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
-REFUSALS = ("401", "402", "403", "429", "500", "503", "504", "busy", "html", "reset")
+REFUSALS = (
+    *("401", "402", "403", "404", "409", "413", "422", "429", "500", "503", "504", "busy"),
+    *("html", "html500", "html504", "reset"),
+)
 
 
 class UnknownScenario(ValueError):
@@ -24,7 +27,7 @@ class Plan:
     refusals: tuple[str, ...] = ()
     """What the first sends get instead of being accepted, one each."""
     reject: bool = False
-    answer: Literal["given", "dropped", "hung"] = "given"
+    answer: Literal["given", "dropped", "hung", "doubted"] = "given"
     hang_seconds: float = 0
     forget: bool = False
     echo: bool = True
@@ -41,8 +44,27 @@ class Plan:
     late_seconds: float = 0
     reverse: bool = False
     flat: bool = False
+    bare: bool = False
+    singular: bool = False
+    inline: bool = False
     with_status: bool = True
+    signature: Literal["good", "none", "bad", "millis"] = "good"
+    """How a callback is signed: `millis` is good too, with its time in milliseconds."""
     garbage: bool = False
+    retry_after: int | None = None
+    """What the header `Retry-After` of a refusal says."""
+    restart_seconds: float = 0
+    blind: int = 0
+    """How many reads are answered 503."""
+    not_found: bool = False
+    archived: bool = False
+    one_row: bool = False
+    progress: bool = False
+    pushed: bool = False
+    nsfw: bool = False
+    expire_seconds: float | None = None
+    upload: Literal["before", "after", "never"] = "before"
+    """When a result is put to the task's `uploadEndpoint`: before its callback, after, or not."""
 
     def fails_at(self, index: int) -> bool:
         """Say whether the result with this index fails."""
@@ -73,6 +95,10 @@ EFFECTS: Mapping[str, Effect] = MappingProxyType(
         "reject": lambda plan, _: replace(plan, reject=True),
         "drop": lambda plan, _: replace(plan, answer="dropped"),
         "hang": lambda plan, value: replace(plan, answer="hung", hang_seconds=_seconds(value, 60)),
+        "doubt": lambda plan, _: replace(plan, answer="doubted"),
+        "unsigned": lambda plan, _: replace(plan, signature="none"),
+        "forged": lambda plan, _: replace(plan, signature="bad"),
+        "millis": lambda plan, _: replace(plan, signature="millis"),
         "forget": lambda plan, _: replace(plan, forget=True),
         "noecho": lambda plan, _: replace(plan, echo=False),
         "lag": lambda plan, value: replace(plan, lag_seconds=_seconds(value, 2)),
@@ -89,6 +115,23 @@ EFFECTS: Mapping[str, Effect] = MappingProxyType(
         "flat": lambda plan, _: replace(plan, flat=True),
         "nostatus": lambda plan, _: replace(plan, with_status=False),
         "garbage": lambda plan, _: replace(plan, garbage=True),
+        "bare": lambda plan, _: replace(plan, bare=True),
+        "singular": lambda plan, _: replace(plan, singular=True),
+        "inline": lambda plan, _: replace(plan, inline=True),
+        "retryafter": lambda plan, value: replace(plan, retry_after=int(value or 1)),
+        "restart": lambda plan, value: replace(plan, restart_seconds=_seconds(value, 1)),
+        "blind": lambda plan, value: replace(plan, blind=min(int(value or 1), 100)),
+        "notfound": lambda plan, value: replace(
+            plan, not_found=True, lag_seconds=_seconds(value, 2)
+        ),
+        "archived": lambda plan, _: replace(plan, archived=True),
+        "onerow": lambda plan, _: replace(plan, one_row=True),
+        "progress": lambda plan, _: replace(plan, progress=True),
+        "push": lambda plan, _: replace(plan, pushed=True),
+        "nsfw": lambda plan, _: replace(plan, nsfw=True),
+        "expire": lambda plan, value: replace(plan, expire_seconds=_seconds(value, 1)),
+        "putafter": lambda plan, _: replace(plan, upload="after"),
+        "putnever": lambda plan, _: replace(plan, upload="never"),
     }
 )
 
@@ -117,7 +160,12 @@ def names_in(url: object) -> tuple[str, ...]:
         query = parse_qs(urlsplit(url).query)
     except ValueError:
         return ()
-    return tuple(name for text in query.get("simulate", []) for name in text.split(",") if name)
+    return tuple(name for text in query.get("simulate", []) for name in names_of(text))
+
+
+def names_of(text: str) -> tuple[str, ...]:
+    """Read names that stand one after the other, as in the header `X-Simulate`."""
+    return tuple(name for entry in text.split(",") if (name := entry.strip()))
 
 
 @dataclass(frozen=True, slots=True)

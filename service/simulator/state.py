@@ -184,10 +184,6 @@ class World:
         self.journal.bill(Billed(provider, own_key, known_as, results, at))
         return Job(provider, own_key, known_as, request, plan, webhook, at, now, outcomes)
 
-    def video_url(self, outcome: Outcome) -> str:
-        """Return where the video of a result is."""
-        return f"{self.media_base}/media/{outcome.id}.mp4"
-
 
 def timestamp() -> str:
     """Return the time of day as the upstreams write it."""

@@ -72,6 +72,9 @@ class Upstream:
     async def read(self, path: str, params: Any = None) -> tuple[int, Any]:
         return await self._send("GET", path, params=params, headers=self._keyed({}))
 
+    async def sync(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
+        return await self._send(method, path, headers=self._keyed({}), **options)
+
     def _keyed(self, headers: dict[str, str]) -> dict[str, str]:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return named | ({"x-api-key": self.sync_key} if self.sync_key else {})

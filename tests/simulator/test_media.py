@@ -1,10 +1,14 @@
-"""The videos that the simulator makes are real MP4 files."""
+"""The videos that the simulator makes are real files, as long as was asked for."""
 
 import struct
+from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
-from service.simulator.media import DURATION_S, make_video
+import pytest
+
+from service.simulator.media import DURATION_S, MAX_FRAMES, make_video
+from service.simulator.webm import FRAME, make_webm
 
 CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"dinf"}
 
@@ -56,6 +60,49 @@ def test_no_colour_needs_emulation_prevention() -> None:
 
 def test_the_same_name_gives_the_same_bytes() -> None:
     assert make_video("one") == make_video("one") != make_video("two")
+
+
+@pytest.mark.parametrize("seconds", [0.4, 1, 12.4, 29.97, 600])
+def test_a_video_is_about_as_long_as_asked_for(seconds: float) -> None:
+    for brand in ("mp4", "mov"):
+        found = boxes(make_video("one", seconds=seconds, brand=brand))
+        _, _, _, scale, length = struct.unpack_from(">IIIII", found[b"mvhd"][1])
+        assert length / scale == pytest.approx(seconds, abs=0.02)
+        (_, _, frames) = struct.unpack_from(">III", found[b"stsz"][1])
+        assert frames <= MAX_FRAMES
+    top = dict(elements(make_webm("one", seconds=seconds)))
+    info = dict(elements(dict(elements(top[0x18538067]))[0x1549A966]))
+    assert struct.unpack(">d", info[0x4489])[0] / 1000 == pytest.approx(seconds, abs=0.02)
+
+
+def test_a_quicktime_file_says_so() -> None:
+    assert boxes(make_video("one", brand="mov"))[b"ftyp"][1].startswith(b"qt  ")
+    assert boxes(make_video("one"))[b"ftyp"][1].startswith(b"isom")
+
+
+def test_a_webm_file_has_a_key_frame_each_second() -> None:
+    (_, header), (_, segment) = elements(make_webm("one"))
+    assert dict(elements(header))[0x4282] == b"webm"
+    clusters = [dict(elements(body)) for kind, body in elements(segment) if kind == 0x1F43B675]
+    assert [one[0xA3] for one in clusters] == [b"\x81\0\0\x80" + FRAME] * DURATION_S
+    times = [int.from_bytes(one[0xE7], "big") for one in clusters]
+    assert [after - before for before, after in pairwise(times)] == [1000] * (DURATION_S - 1)
+    assert make_webm("one") == make_webm("one") != make_webm("two")
+
+
+def elements(data: bytes) -> list[tuple[int, bytes]]:
+    """Read the elements of one level of a WebM file; all of ours have sizes of eight bytes."""
+    found, at = [], 0
+    while at < len(data):
+        width = 9 - data[at].bit_length()
+        kind = int.from_bytes(data[at : at + width], "big")
+        assert data[at + width] == 1
+        size = int.from_bytes(data[at + width + 1 : at + width + 8], "big")
+        start = at + width + 8
+        found.append((kind, data[start : start + size]))
+        at = start + size
+    assert at == len(data)
+    return found
 
 
 async def test_videos_are_served_with_their_type(upstream: Any) -> None:

@@ -103,7 +103,8 @@ async def test_bad_requests_are_refused_with_their_parameter(
 ) -> None:
     status, body = await upstream.runware(a_task() | change)
     assert (status, body["data"]) == (400, [])
-    assert parameter in [error["parameter"] for error in body["errors"]]
+    named = [error["parameter"] for error in body["errors"]]
+    assert any(parameter in (one if isinstance(one, list) else [one]) for one in named)
     assert upstream.simulator.billed == []
 
 
@@ -210,6 +211,11 @@ async def test_lagging_task_is_not_found_at_first(upstream: Any) -> None:
     await upstream.runware(task)
     assert await upstream.runware(about(task)) == (200, {"data": []})
     assert (await finished(upstream, task))["data"][0]["videoUUID"]
+
+
+async def test_scenarios_of_header_and_address_come_together(upstream: Any) -> None:
+    status, body = await upstream.runware(a_task("early"), **{"X-Simulate": "reject, lost"})
+    assert (status, body["errors"][0]["code"]) == (400, "unsupportedDuration")
 
 
 async def test_unknown_scenario_is_refused(upstream: Any) -> None:

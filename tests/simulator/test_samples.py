@@ -1,10 +1,12 @@
 """The recorded samples are the judge: what the simulator sends has their fields, of their types."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import aiohttp
 import pytest
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -178,6 +180,8 @@ async def test_sync_reads(upstream: Any, receiver: Any, name: str, simulate: str
         ("create_plan_feature", "403"),
         ("create_server_error", "500"),
         ("create_validation", "reject"),
+        ("create_unprocessable", "422"),
+        ("create_outcome_unknown", "doubt"),
     ],
 )
 async def test_sync_answers_to_a_create(
@@ -188,3 +192,52 @@ async def test_sync_answers_to_a_create(
     assert status == wanted["status"]
     optional = {"/error", "/upgradeUrl", "/message/length"}
     assert set(differences(wanted["body"], body)) - optional == set()
+
+
+def batch_form(simulate: str, **fields: str) -> aiohttp.FormData:
+    payload = sync_body(simulate, "")
+    del payload["webhookUrl"]
+    rows = (
+        {"request_id": str(number), "endpoint": "/v2/generate", "payload": payload}
+        for number in range(20)
+    )
+    text = "\n".join(map(json.dumps, rows))
+    form = aiohttp.FormData()
+    form.add_field("input", io.BytesIO(text.encode()), filename="batch.jsonl")
+    for name, value in fields.items():
+        form.add_field(name, value)
+    return form
+
+
+@pytest.mark.parametrize(
+    ("name", "simulate", "fields"),
+    [
+        ("pending", "ok", {}),
+        ("validated", "ok", {"dry_run": "true"}),
+        ("concurrency_limited", "busy", {}),
+    ],
+)
+async def test_sync_answers_to_a_batch(
+    upstream: Any, name: str, simulate: str, fields: dict[str, str]
+) -> None:
+    wanted = sample(f"sync_batch/{name}")
+    form = batch_form(simulate, **fields)
+    status, body = await upstream.sync("POST", "/v2/batch", data=form)
+    assert (status, differences(wanted["body"], body)) == (wanted["status"], [])
+    assert set(body) == set(wanted["body"])
+
+
+@pytest.mark.parametrize(
+    ("name", "simulate"), [("callback_camel", "ok"), ("callback_mixed", "flat")]
+)
+async def test_sync_callbacks_of_a_batch(
+    upstream: Any, receiver: Any, name: str, simulate: str
+) -> None:
+    form = batch_form(simulate, webhook_url=receiver.url)
+    _, made = await upstream.sync("POST", "/v2/batch", data=form)
+    (call,) = await receiver.wait_for(1)
+    wanted = sample(f"sync_batch/{name}")["body"]
+    assert differences(wanted, call.json) == []
+    assert set(call.json) == set(wanted)
+    _, read = await upstream.read(f"/v2/batch/{made['id']}")
+    assert differences(sample("sync_batch/completed")["body"], read) == []

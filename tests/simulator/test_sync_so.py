@@ -114,13 +114,19 @@ async def test_malformed_idempotency_key_is_refused(upstream: Any, key: str) -> 
 
 async def test_bad_request_lists_all_faults(upstream: Any) -> None:
     status, body = await upstream.generate(
-        a_body(options={"syncMode": "loop"}, webhookUrl="nowhere")
+        a_body(options={"sync_mode": "over", "fps": 0}, webhookUrl="nowhere")
     )
-    assert (status, body["error"], len(body["message"])) == (400, "Bad Request", 2)
+    assert (status, body["error"], len(body["message"])) == (400, "Bad Request", 3)
+    assert all(re.match(r"[\w.]+ ", message) for message in body["message"])
     assert (await upstream.generate([]))[0] == 400
     assert (await upstream.generate(a_body(webhookUrl="http://app.example/hook")))[0] == 400
     assert (await upstream.generate(a_body("losst")))[0] == 400
     assert upstream.simulator.billed == []
+
+
+async def test_what_is_null_or_not_known_is_ignored(upstream: Any) -> None:
+    body = a_body(webhookUrl=None, options={"syncMode": "loop", "fps": None}, extra=1)
+    assert (await upstream.generate(body))[0] == 201
 
 
 async def test_not_json_is_refused(upstream: Any) -> None:
@@ -136,6 +142,7 @@ async def test_not_json_is_refused(upstream: Any) -> None:
         ("/v2/generate/nonsense", 400),
         ("/v2/generations?limit=0", 400),
         ("/v2/generations?limit=101", 400),
+        ("/v2/generations?limit=%C2%B2", 400),
         ("/v2/generations?cursor=x", 400),
     ],
 )
