@@ -1,5 +1,6 @@
 """The two kinds of model: strict for what we promise or accept, lenient for what others send."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Self, TypeVar
 
@@ -7,7 +8,9 @@ from pydantic import (
     AfterValidator,
     AnyHttpUrl,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
+    Field,
     ModelWrapValidatorHandler,
     TypeAdapter,
     ValidationError,
@@ -105,6 +108,7 @@ def numbers(*values: object) -> bool:
 
 
 _URL = TypeAdapter(AnyHttpUrl)
+URL_START = r"^[Hh][Tt][Tt][Pp][Ss]?://[^/\\]"
 
 
 def checked_url(text: str) -> str:
@@ -114,12 +118,25 @@ def checked_url(text: str) -> str:
         ValidationError: it is not one.
     """
     _URL.validate_python(text)
-    if any(letter.isspace() for letter in text):  # the URL parser trims and escapes them
+    # The URL parser mends what stands after the scheme, and trims and escapes white space.
+    if not re.match(URL_START, text) or any(letter.isspace() for letter in text):
         raise PydanticCustomError("url_parsing", "Input should be a valid URL, without white space")
     return text
 
 
-HttpUrlText = Annotated[str, AfterValidator(checked_url)]
+HttpUrlText = Annotated[
+    str,
+    AfterValidator(checked_url),
+    Field(json_schema_extra={"format": "uri", "pattern": URL_START}),
+]
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""An integer; `2.0` is one too, as JSON Schema has it and as both upstreams read numbers."""
 
 T = TypeVar("T")
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from schemas.api.callbacks import CallbackPage, CallbackView
+from schemas.api.estimates import EstimateRequest, EstimateView
 from schemas.api.events import EventPage
 from schemas.api.problem import Problem
 from schemas.api.subscriptions import (
@@ -33,6 +34,8 @@ FOLDER = Path(__file__).parent / "json"
 MODELS: dict[str, type[BaseModel]] = {
     "api.callback": CallbackView,
     "api.callback-page": CallbackPage,
+    "api.estimate": EstimateView,
+    "api.estimate-request": EstimateRequest,
     "api.event-page": EventPage,
     "api.problem": Problem,
     "api.retry-options": RetryOptions,

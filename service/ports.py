@@ -10,6 +10,7 @@ from typing import Protocol
 from uuid import UUID
 
 from service.core.errors import FieldError
+from service.core.estimate import Estimate
 from service.core.inputs import Answer, Reading, Report
 from service.core.task import FirstSend, Task
 
@@ -62,12 +63,26 @@ class InvalidRequest(Exception):
 
 
 class Provider(Protocol):
-    """One upstream that generates video. All but `submit` and `read` are pure."""
+    """One upstream that generates video. All but `estimate`, `submit` and `read` are pure."""
 
     name: str
 
     def check(self, request: object) -> Checked:
         """Validate a caller's request in full; raises InvalidRequest with every fault."""
+        ...
+
+    async def estimate(
+        self,
+        request: Mapping[str, object],
+        seconds: float | None,
+        fps: float | None,
+        *,
+        task_uuid: UUID,
+    ) -> Estimate:
+        """Price a checked request; never raises for anything the upstream or the network does.
+
+        `task_uuid` is a free one, for an upstream that is asked about a task of its own.
+        """
         ...
 
     def first_send(

@@ -5,7 +5,14 @@ import re
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    WithJsonSchema,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from schemas.api.pages import Page
@@ -14,9 +21,8 @@ from schemas.base import Request, Strict
 MAX_METADATA_BYTES = 16 * 1024
 MAX_SECONDS = 604_800
 """One week: longer than any upstream works on a task, or keeps its result."""
-_UUID4 = re.compile(
-    r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE
-)
+_HEX = "[0-9A-Fa-f]"
+_UUID4 = rf"{_HEX}{{8}}-{_HEX}{{4}}-4{_HEX}{{3}}-[89ABab]{_HEX}{{3}}-{_HEX}{{12}}"
 
 Provider = Literal["runware", "sync"]
 TaskState = Literal[
@@ -32,7 +38,7 @@ TaskState = Literal[
 
 
 def _uuid4(value: object) -> object:
-    if isinstance(value, str) and _UUID4.fullmatch(value):
+    if isinstance(value, str) and re.fullmatch(_UUID4, value):
         return UUID(value)
     raise PydanticCustomError("uuid4", "Input should be a UUID v4, written with hyphens")
 
@@ -51,7 +57,11 @@ def _small(value: object) -> object:
     return value
 
 
-TaskUUID = Annotated[UUID, BeforeValidator(_uuid4)]
+TaskUUID = Annotated[
+    UUID,
+    BeforeValidator(_uuid4),
+    WithJsonSchema({"type": "string", "format": "uuid", "pattern": f"^{_UUID4}$"}),
+]
 LabelKey = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^:\x00-\x1f\x7f]*$")]
 """No colon: `label=key:value` is how a list is filtered. No control characters, in values neither."""
 LabelValue = Annotated[str, Field(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -59,6 +69,17 @@ Labels = Annotated[
     dict[LabelKey, LabelValue],
     Field(max_length=16, json_schema_extra={"additionalProperties": False}),
 ]
+ProviderRequest = Annotated[
+    dict[str, Any],
+    Field(
+        description="The provider's own request body.",
+        json_schema_extra={
+            "required": ["model"],
+            "properties": {"model": {"type": "string", "minLength": 1}},
+        },
+    ),
+]
+"""What is in it is checked by the provider's own rules (schemas/upstream), the model's name included."""
 Metadata = Annotated[Any, AfterValidator(_small)]
 Seconds = Annotated[int, Field(ge=1, le=MAX_SECONDS)]
 
@@ -67,7 +88,7 @@ class Submission(Request):
     """One task to be generated."""
 
     provider: Provider
-    request: dict[str, Any] = Field(description="The provider's own request body.")
+    request: ProviderRequest
     taskUUID: TaskUUID | None = Field(default=None, description="Made here when not given.")
     labels: Labels = Field(default_factory=dict)
     metadata: Metadata = Field(

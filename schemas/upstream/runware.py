@@ -9,10 +9,23 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
-from schemas.base import Forgiven, HttpUrlText, Lenient, Request, Where, checked_url, numbers, part
+from schemas.base import (
+    Forgiven,
+    HttpUrlText,
+    Lenient,
+    Request,
+    Where,
+    Whole,
+    checked_url,
+    numbers,
+    part,
+)
 
 LIP_SYNC_MODELS = frozenset({"sync:3@0", "sync:lipsync@3"})
-"""Both ids of sync-3: the newer one, and the one that its page had until July 2026."""
+"""Both ids of sync-3: the newer one, and the one that its page had until July 2026.
+
+Whether the older is still taken is not known (UNKNOWNS.md), so both are.
+"""
 
 AIR = r"^[A-Za-z0-9_.\-]+:[A-Za-z0-9_.\-]+@[A-Za-z0-9_.\-]+$"
 UUID_V4 = r"(?i)^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
@@ -46,6 +59,7 @@ class RunwareVideoRequest(Request, extra="allow"):
     """A caller's request for any model: the platform's fields are checked, the model's own pass.
 
     Callboard sets `taskType`, `taskUUID`, `webhookURL` and `deliveryMethod`, so none is required.
+    `inputs`, `settings` and whatever else a model has are carried as they are, nulls included.
     """
 
     model: str = Field(pattern=AIR)
@@ -53,15 +67,23 @@ class RunwareVideoRequest(Request, extra="allow"):
     taskUUID: str | None = Field(default=None, pattern=UUID_V4)
     webhookURL: HttpUrlText | None = None
     deliveryMethod: Literal["async", "sync"] | None = None
+    """`sync` is refused all the same, by `providers.runware.mapping`: it would hold a call for minutes."""
     outputType: Literal["URL"] | None = None
+    """The only one for videos; that answers can hold `videoBase64Data` is said of other task types."""
     outputFormat: Literal["MP4", "WEBM", "MOV"] | None = None
-    outputQuality: int | None = Field(default=None, ge=20, le=99)
+    outputQuality: Whole | None = Field(default=None, ge=20, le=99)
     uploadEndpoint: HttpUrlText | None = None
     safety: Safety | None = None
-    ttl: int | None = Field(default=None, ge=60)
+    ttl: Whole | None = Field(default=None, ge=60)
     includeCost: bool | None = None
-    numberResults: int | None = Field(default=None, ge=1, le=20)
+    numberResults: Whole | None = Field(default=None, ge=1, le=20)
     """1 to 20 by one age of the page, 1 to 4 by the other: the wider is taken."""
+
+    @classmethod
+    def broken_rules(cls, body: Mapping[str, Any]) -> Iterator[tuple[Where, str]]:
+        """Yield what breaks the platform's own rules between fields."""
+        if part(body, "ttl") is not None and part(body, "outputType") not in (None, "URL"):
+            yield ("ttl",), "ttl applies only when outputType is URL"
 
 
 class Inputs(Request):
@@ -72,22 +94,22 @@ class Inputs(Request):
 
 
 class Speech(Request):
-    """Text to be spoken; only one age of the page has it."""
+    """Text to be spoken; only one age of the page has it, and the newest official SDK has not."""
 
     text: str = Field(min_length=1, max_length=5000)
-    voice: str = Field(min_length=1)
+    voice: str | None = Field(default=None, min_length=1)
+    """The page says both "required" and "default: auto": the wider is taken, Runware chooses then."""
 
 
 class ActiveSpeakerDetection(Request):
     """Whose lips move, in a clip with several people."""
 
     autoDetect: bool | None = None
-    boundingBoxes: list[Annotated[list[float], Field(min_length=4, max_length=4)] | None] | None = (
-        None
-    )
+    boundingBoxes: BoundingBoxes | None = None
     """One box a frame; null where a frame shows no face."""
     coordinates: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
-    frameNumber: int | None = Field(default=None, ge=0)
+    frameNumber: Whole | None = Field(default=None, ge=0)
+    """Only one age of the page describes it; the other counts it among four properties."""
 
 
 class Segment(Request):
@@ -96,6 +118,7 @@ class Segment(Request):
     startTime: Annotated[Seconds, Field(ge=0)]
     endTime: Seconds
     audio: Media
+    """A URL by the page; a UUID is taken too, as in `inputs.audio`."""
     audioStartTime: Annotated[Seconds, Field(ge=0)] | None = None
     audioEndTime: Annotated[Seconds, Field(ge=0)] | None = None
 
@@ -109,7 +132,10 @@ class Tts(Request):
 
 
 class Settings(Request):
-    """The model's own options: those of both ages of the page."""
+    """The model's own options: those of both ages of the page.
+
+    One of them lacks `temperature`, `emotion`, `mode` and `occlusionDetection`.
+    """
 
     temperature: Annotated[UnitFloat, Field(multiple_of=0.01)] | None = None
     activeSpeakerDetection: ActiveSpeakerDetection | None = None
@@ -136,6 +162,7 @@ class LipSyncRequest(RunwareVideoRequest, extra="forbid"):
     @classmethod
     def broken_rules(cls, body: Mapping[str, Any]) -> Iterator[tuple[Where, str]]:
         """Yield what breaks the page's section "Compatibility & Validation"."""
+        yield from super().broken_rules(body)
         given = [place for place in VOICES if part(body, *place) is not None]
         if len(given) != 1:
             where = given[1] if given else VOICES[0]

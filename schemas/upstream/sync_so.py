@@ -1,16 +1,17 @@
 """Sync's `/v2/generate`: request, generation object (answer, poll and callback) and error bodies.
 
 Fields are camelCase, those inside `options` snake_case. Ages of the documents disagree; a field that
-differs takes the wider and says so.
+differs takes the wider and says so. The rules between fields are in `sync_rules`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from schemas.base import Forgiven, HttpUrlText, Lenient, Request, Where, numbers, part
+from schemas.base import Forgiven, HttpUrlText, Lenient, Request, Where, Whole, part
+from schemas.upstream import sync_rules as rules
 
 TODAY = ("sync-3", "lipsync-2", "lipsync-2-pro", "lipsync-1.9.0-beta", "react-1")
 MODELS = frozenset({*TODAY, "lipsync-1.8.0", "lipsync-1.7.1", "lipsync-1.6.0"})
@@ -19,10 +20,10 @@ MODELS = frozenset({*TODAY, "lipsync-1.8.0", "lipsync-1.7.1", "lipsync-1.6.0"})
 SyncMode = Literal["loop", "bounce", "cut_off", "silence", "remap"]
 UnitFloat = Annotated[float, Field(ge=0, le=1)]
 Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
-
-
+Start = Annotated[float, Field(ge=0)]
+Frame = Annotated[Whole, Field(ge=0)]
 UuidText = Annotated[str, Field(pattern=r"(?i)^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
-Size = Annotated[list[Annotated[int, Field(gt=0)]], Field(min_length=2, max_length=2)]
+Size = Annotated[list[Annotated[Whole, Field(gt=0)]], Field(min_length=2, max_length=2)]
 BoundingBoxes = list[Annotated[list[float], Field(min_length=4, max_length=4)] | None]
 
 
@@ -44,8 +45,8 @@ class VideoInput(MediaInput):
     """The video; its two `segments_…` fields are deprecated."""
 
     type: Literal["video"]
-    segments_secs: list[Pair] | None = None
-    segments_frames: list[Pair] | None = None
+    segments_secs: list[Annotated[list[Start], Field(min_length=2, max_length=2)]] | None = None
+    segments_frames: list[Annotated[list[Frame], Field(min_length=2, max_length=2)]] | None = None
 
 
 class ImageInput(MediaInput):
@@ -84,7 +85,6 @@ ITEMS: Mapping[str, type[Request]] = {
     "audio": AudioInput,
     "text": TextInput,
 }
-VISUALS, VOICES = ("video", "image"), ("audio", "text")
 
 
 def _input_item(value: object) -> Request:
@@ -102,8 +102,10 @@ class ActiveSpeakerDetection(Request):
     """Whose lips move; the last four are only in newer sources."""
 
     auto_detect: bool | None = None
-    frame_number: int | None = Field(default=None, ge=0)
+    """Said to be for videos only; with an image it is ignored rather than refused."""
+    frame_number: Frame | None = None
     coordinates: Pair | None = None
+    """Raw pixels, whole ones in some sources: the wider is taken."""
     bounding_boxes: BoundingBoxes | None = None
     bounding_boxes_url: HttpUrlText | None = None
     v3: bool | None = None
@@ -128,8 +130,8 @@ class Options(Override):
     reasoning_enabled: bool | None = None
     active_speaker: bool | None = None
     """Deprecated, as all that follow; the documents' own example has them."""
-    pads: Annotated[list[int], Field(min_length=4, max_length=4)] | None = None
-    speedup: int | None = Field(default=None, ge=1, le=4)
+    pads: Annotated[list[Whole], Field(min_length=4, max_length=4)] | None = None
+    speedup: Whole | None = Field(default=None, ge=1, le=4)
     output_format: Literal["mp4", "mov"] | None = None
     fps: float | None = Field(default=None, gt=0)
     output_resolution: Size | None = None
@@ -139,15 +141,15 @@ class AudioCrop(Request):
     """Which voice a segment takes, and which part of it."""
 
     refId: str = Field(min_length=1)
-    startTime: float | None = Field(default=None, ge=0)
-    endTime: float | None = Field(default=None, ge=0)
+    startTime: Start | None = None
+    endTime: Start | None = None
 
 
 class Segment(Request):
     """A stretch of the video with a voice of its own, in seconds."""
 
-    startTime: float = Field(ge=0)
-    endTime: float = Field(ge=0)
+    startTime: Start
+    endTime: Start
     audioInput: AudioCrop
     optionsOverride: Override | None = None
 
@@ -158,7 +160,8 @@ class DubParams(Request):
     providerName: Literal["elevenlabs"]
     targetLang: str = Field(min_length=1)
     sourceLang: str | None = Field(default=None, min_length=1)
-    numSpeakers: int | None = Field(default=None, ge=0)
+    numSpeakers: Whole | None = Field(default=None, ge=0)
+    """Deprecated, and ignored by Sync."""
 
 
 class DialogueEdit(Request):
@@ -171,16 +174,16 @@ class SyncGenerateRequest(Request, extra="allow"):
     """A caller's request for a model we do not know: only what all models share is checked."""
 
     model: str = Field(min_length=1)
-    input: Sequence[Any] = Field(min_length=1)
+    input: list[Any] = Field(min_length=1)
     webhookUrl: HttpUrlText | None = None
     """Sync takes https only; a caller's own becomes Callboard's notifyURL, which may be http."""
     outputFileName: str | None = Field(default=None, min_length=1, max_length=255)
-    """Older documents allow letters, digits, `_` and `-`; the newer server cleans any name itself."""
+    """Older documents take letters, digits, `_` and `-` only, by newer ones the server cleans a name."""
     projectId: UuidText | None = None
 
 
 class KnownModelRequest(SyncGenerateRequest, extra="forbid"):
-    """A caller's request for one of MODELS, checked in full."""
+    """A caller's request for one of MODELS, checked in full, with the options of all of them."""
 
     input: list[InputItem] = Field(min_length=1)
     options: Options | None = None
@@ -191,61 +194,8 @@ class KnownModelRequest(SyncGenerateRequest, extra="forbid"):
     @classmethod
     def broken_rules(cls, body: Mapping[str, Any]) -> Iterator[tuple[Where, str]]:
         """Yield what is wrong with the number of inputs, and with segments."""
-        raw, segments = part(body, "input"), part(body, "segments")
-        items = raw if isinstance(raw, list) else []
-        yield from _arity_rules(body, [part(item, "type") for item in items])
-        if isinstance(segments, list) and segments:
-            yield from _reference_rules(items, segments)
-            yield from _time_rules(segments)
-
-
-def _arity_rules(body: Mapping[str, Any], kinds: list[Any]) -> Iterator[tuple[Where, str]]:
-    visuals = [kind for kind in kinds if kind in VISUALS]
-    voices = [kind for kind in kinds if kind in VOICES]
-    if len(visuals) != 1:
-        yield ("input",), "Exactly one video or image is required"
-    if "image" in visuals and part(body, "model") != "sync-3":
-        yield ("input", kinds.index("image"), "type"), "An image is taken by sync-3 only"
-    if part(body, "dubParams") is not None or part(body, "dialogueEdit") is not None:
-        if voices or "image" in visuals:
-            yield ("input",), "dubParams and dialogueEdit take one video and nothing else"
-    elif not voices:
-        yield ("input",), "An audio or text input is required"
-    elif len(voices) > 1 and part(body, "segments") is None:
-        yield ("input",), "Several audio or text inputs are only possible with segments"
-
-
-def _reference_rules(items: list[Any], segments: list[Any]) -> Iterator[tuple[Where, str]]:
-    names: set[object] = set()
-    for index, item in enumerate(items):
-        name = part(item, "refId")
-        if part(item, "type") in VOICES and name is None:
-            yield ("input", index, "refId"), "refId is required with segments"
-        if isinstance(name, str):
-            if name in names:
-                yield ("input", index, "refId"), "refId must be unique"
-            names.add(name)
-    for index, segment in enumerate(segments):
-        name = part(segment, "audioInput", "refId")
-        if isinstance(name, str) and name not in names:
-            yield ("segments", index, "audioInput", "refId"), "refId names no input"
-
-
-def _time_rules(segments: list[Any]) -> Iterator[tuple[Where, str]]:
-    taken: list[tuple[float, float]] = []
-    for index, segment in enumerate(segments):
-        start, end = part(segment, "startTime"), part(segment, "endTime")
-        if numbers(start, end):
-            if end < start:
-                yield ("segments", index, "endTime"), "endTime must not be less than startTime"
-            if any(start < other_end and other_start < end for other_start, other_end in taken):
-                yield ("segments", index), "Segments must not overlap"
-            taken.append((start, end))
-        crop = part(segment, "audioInput")
-        start, end = part(crop, "startTime"), part(crop, "endTime")
-        if (start is None) != (end is None):
-            missing = "startTime" if start is None else "endTime"
-            yield ("segments", index, "audioInput", missing), "startTime and endTime come as a pair"
+        yield from rules.of_inputs(body)
+        yield from rules.of_segments(body)
 
 
 def parse_request(body: object) -> SyncGenerateRequest:

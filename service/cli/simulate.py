@@ -40,5 +40,7 @@ async def _simulate(simulator: Simulator, port: int) -> None:
 
 
 def _ready(url: str) -> None:
-    err.print(f"Runware is simulated at {url}/v1, Sync at {url} (any API key is good).")
+    err.print(
+        f"Runware is simulated at {url}/v1, Sync at {url} (any API key is good).", soft_wrap=True
+    )
     err.print(f"CALLBOARD_RUNWARE_URL={url}/v1 CALLBOARD_SYNC_URL={url}", soft_wrap=True)

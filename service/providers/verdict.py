@@ -43,6 +43,8 @@ class Family(StrEnum):
     """The upstream's own trouble: it may pass."""
     TAKEN = "taken"
     """The uuid or key was used before: what became of that use has to be read."""
+    ASK = "ask"
+    """It does not tell what became of the generation: that has to be read."""
     UNLISTED = "unlisted"
     """No code, or one that is not in the tables."""
 
@@ -53,8 +55,14 @@ KINDS = {
     Family.THROTTLE: FaultKind.TRANSIENT,
     Family.UPSTREAM: FaultKind.TRANSIENT,
     Family.TAKEN: FaultKind.UNKNOWN,
+    Family.ASK: FaultKind.UNKNOWN,
     Family.UNLISTED: FaultKind.UNKNOWN,
 }
+"""What a caller may do about a fault: retry (transient), never (permanent), or ask (unknown).
+
+One of the account is worth another try once the account is mended; until then its tasks wait by
+themselves.
+"""
 CODES: Mapping[int, str] = {
     HTTPStatus.UNAUTHORIZED: "unauthorized",
     HTTPStatus.PAYMENT_REQUIRED: "payment_required",

@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 
+import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from service.web import (
+    about_process,
     callbacks,
+    docs,
+    estimates,
     events,
     health,
     inbox,
@@ -17,7 +21,7 @@ from service.web import (
 )
 from service.web.auth import authenticate
 from service.web.deps import Deps
-from service.web.keys import COUNTS, DEPS, DOCUMENT, VITALS, Counts
+from service.web.keys import COUNTS, DEPS, DOCUMENT, PAGE, VITALS, Counts
 from service.web.middleware import observe
 from service.web.openapi import Operation
 from service.web.vitals import Vitals
@@ -40,6 +44,7 @@ ROUTES = (
     Route("GET", "/v1/tasks/{id}/timeline", tasks.timeline, operations.TIMELINE),
     Route("POST", "/v1/tasks/{id}/cancel", tasks.cancel, operations.CANCEL),
     Route("POST", "/v1/tasks/{id}/retry", tasks.retry, operations.RETRY),
+    Route("POST", "/v1/estimates", estimates.make, operations.ESTIMATE),
     Route("GET", "/v1/events", events.feed, operations.FEED),
     Route("POST", "/v1/subscriptions", subscriptions.create, operations.SUBSCRIBE),
     Route("GET", "/v1/subscriptions", subscriptions.page, operations.LIST_SUBSCRIPTIONS),
@@ -49,11 +54,12 @@ ROUTES = (
     Route("GET", "/v1/callbacks", inbox.page, operations.LIST_CALLBACKS),
     Route("GET", "/v1/callbacks/{id}", inbox.show, operations.SHOW_CALLBACK),
     Route("POST", "/callbacks/{provider}/{task}/{token}", callbacks.receive, operations.RECEIVE),
-    Route("GET", "/livez", health.livez, operations.LIVE),
-    Route("GET", "/readyz", health.readyz, operations.READY),
-    Route("GET", "/metrics", health.metrics, operations.METRICS),
-    Route("GET", "/openapi.json", health.document, operations.DOCUMENT),
-    Route("GET", "/", health.home, operations.HOME),
+    Route("GET", "/livez", health.livez, about_process.LIVE),
+    Route("GET", "/readyz", health.readyz, about_process.READY),
+    Route("GET", "/metrics", health.metrics, about_process.METRICS),
+    Route("GET", "/openapi.json", health.document, about_process.DOCUMENT),
+    Route("GET", "/docs", docs.page, about_process.DOCS),
+    Route("GET", "/", health.home, about_process.HOME),
 )
 
 
@@ -70,6 +76,7 @@ def make_app(deps: Deps) -> web.Application:
     app[COUNTS] = counts
     app[VITALS] = Vitals(deps.upkeep, deps.metrics)
     app[DOCUMENT] = openapi.document(ROUTES, deps.version)
+    app[PAGE] = docs.render(orjson.loads(app[DOCUMENT]))
     for route in ROUTES:
         if route.method == "GET":
             app.router.add_get(route.path, route.handler, allow_head=True)

@@ -11,6 +11,9 @@ from service.web.keys import DEPS, TENANT
 from service.web.query import Query
 from service.wire.api import page_bytes
 
+MOST_TYPES = 32
+"""There are half as many."""
+
 
 async def feed(request: web.Request) -> web.Response:
     """List events, oldest first; there is always a next cursor."""
@@ -27,6 +30,8 @@ async def feed(request: web.Request) -> web.Response:
 
 def wanted_types(given: Sequence[str]) -> list[str] | None:
     """Spell out which types are asked for, none for all of them: a repeated parameter, or a list with commas."""
+    if len(given) > MOST_TYPES:
+        raise Malformed(f"The query parameter type can be given {MOST_TYPES} times at most.")
     patterns = [part.strip() for text in given for part in text.split(",") if part.strip()]
     if not patterns:
         return None

@@ -51,6 +51,7 @@ async def document(request: web.Request) -> web.Response:
 async def home(request: web.Request) -> web.Response:
     """Say what is served here."""
     links = {
+        "docs": "/docs",
         "openapi": "/openapi.json",
         "tasks": "/v1/tasks",
         "events": "/v1/events",

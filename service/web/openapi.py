@@ -24,7 +24,8 @@ class Parameter:
     schema: Schema
     about: str
     place: str = "query"
-    repeated: bool = False
+    most: int = 1
+    """How often it may be given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class Operation:
     parameters: Sequence[Parameter] = ()
     body: type[BaseModel] | None = None
     body_required: bool = True
+    examples: Mapping[str, object] = field(default_factory=dict)
+    """Good bodies by name."""
     array_of: int = 0
     """How many bodies an array may hold; none where an array is not taken."""
     problems: Sequence[int] = ()
@@ -115,8 +118,13 @@ def _operation(line: Line, components: dict[str, Schema]) -> Schema:
         one = _component(operation.body, components)
         many = {"type": "array", "items": one, "minItems": 1, "maxItems": operation.array_of}
         schema = {"oneOf": [one, many]} if operation.array_of else one
-        content = {"application/json": {"schema": schema}}
-        shown["requestBody"] = {"required": operation.body_required, "content": content}
+        content: Schema = {"schema": schema}
+        if operation.examples:
+            content["examples"] = {n: {"value": v} for n, v in operation.examples.items()}
+        shown["requestBody"] = {
+            "required": operation.body_required,
+            "content": {"application/json": content},
+        }
     return shown
 
 
@@ -137,8 +145,12 @@ def _parameter(parameter: Parameter) -> Schema:
     }
     if parameter.about:
         shown["description"] = parameter.about
-    if parameter.repeated:
-        shown["schema"] = {"type": "array", "items": parameter.schema}
+    if parameter.most > 1:
+        shown["schema"] = {
+            "type": "array",
+            "items": parameter.schema,
+            "maxItems": parameter.most,
+        }
         shown |= {"style": "form", "explode": True}
     return shown
 

@@ -1,8 +1,10 @@
-"""What every route does, in the words of the OpenAPI document."""
+"""What every route does, in the words of the OpenAPI document; what is about the process is in `about_process`."""
 
+import re
 from typing import Final, get_args
 
 from schemas.api.callbacks import CallbackPage, CallbackView, Outcome
+from schemas.api.estimates import EstimateRequest, EstimateView
 from schemas.api.events import EventPage
 from schemas.api.subscriptions import (
     SigningSecret,
@@ -20,14 +22,30 @@ from schemas.api.tasks import (
     TaskView,
     TimelinePage,
 )
+from service.core.event import EVENT_TYPES
+from service.web import examples
+from service.web.events import MOST_TYPES
 from service.web.openapi import Operation, Parameter, Reply, Schema
+from service.web.query import LABEL_PATTERN, MOST_CHARACTERS, MOST_LABELS
 from service.web.submissions import MOST
 from service.web.tasks import MOST_WAIT_S
 
-TEXT: Final[Schema] = {"type": "string"}
+TEXT: Final[Schema] = {"type": "string", "maxLength": MOST_CHARACTERS, "pattern": "^[^\\x00]*$"}
+CURSOR_TEXT: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z0-9_-]*$", "maxLength": 500}
+LABEL: Final[Schema] = {
+    "type": "string",
+    "pattern": f"^{LABEL_PATTERN}$",
+    "examples": ["project:spring-campaign"],
+}
+_TYPE: Final = "|".join(re.escape(name) for name in ("*", "task.*", "video.*", *EVENT_TYPES))
+TYPES: Final[Schema] = {
+    "type": "string",
+    "maxLength": MOST_CHARACTERS,
+    "pattern": f"^(({_TYPE})(,({_TYPE}))*)?$",
+    "examples": ["task.completed", "video.*", "task.failed,video.failed"],
+}
 UUID: Final[Schema] = {"type": "string", "format": "uuid"}
 TIME: Final[Schema] = {"type": "string", "format": "date-time"}
-OBJECT: Final[Schema] = {"type": "object"}
 KEY = Parameter(
     "Idempotency-Key",
     {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
@@ -35,7 +53,7 @@ KEY = Parameter(
     "`Idempotent-Replayed: true`. Errors are not kept; the same key with another body is 422.",
     "header",
 )
-CURSOR = Parameter("cursor", TEXT, "The `nextCursor` of the page before, as it is.")
+CURSOR = Parameter("cursor", CURSOR_TEXT, "The `nextCursor` of the page before, as it is.")
 TASK = Parameter("task", UUID, "Only of this task.")
 MADE = {"Location": "Where it is.", "Idempotent-Replayed": "`true` for an answer that was kept."}
 
@@ -60,6 +78,7 @@ SUBMIT = Operation(
     parameters=[KEY],
     body=Submission,
     array_of=MOST,
+    examples=examples.SUBMISSIONS,
     problems=[400, 408, 409, 413, 415, 422],
 )
 SHOW_TASK = Operation(
@@ -84,9 +103,12 @@ LIST_TASKS = Operation(
     parameters=[
         Parameter("state", {"type": "string", "enum": list(get_args(TaskState))}, ""),
         Parameter("provider", {"type": "string", "enum": list(get_args(Provider))}, ""),
-        Parameter("model", TEXT, ""),
+        Parameter("model", TEXT | {"examples": ["sync:3@0", "sync-3"]}, ""),
         Parameter(
-            "label", TEXT, "`key:value`; repeated, a task has to have all of them.", repeated=True
+            "label",
+            LABEL,
+            "`key:value`; repeated, a task has to have all of them.",
+            most=MOST_LABELS,
         ),
         Parameter("created_after", TIME, ""),
         Parameter("created_before", TIME, ""),
@@ -124,7 +146,18 @@ RETRY = Operation(
     parameters=[KEY],
     body=RetryOptions,
     body_required=False,
+    examples=examples.RETRIES,
     problems=[400, 404, 408, 409, 413, 415, 422],
+)
+ESTIMATE = Operation(
+    "estimateCost",
+    "Say what a request would cost",
+    "tasks",
+    {200: Reply("What it would cost, as far as it can be told.", [EstimateView])},
+    about="The request is checked as on submit. Nothing is stored, fetched or generated.",
+    body=EstimateRequest,
+    examples=examples.ESTIMATES,
+    problems=[400, 408, 413, 415, 422],
 )
 FEED = Operation(
     "listEvents",
@@ -135,12 +168,12 @@ FEED = Operation(
     parameters=[
         Parameter(
             "type",
-            TEXT,
+            TYPES,
             "A type, `task.*` or `video.*`; repeated, or a list with commas.",
-            repeated=True,
+            most=MOST_TYPES,
         ),
         TASK,
-        Parameter("cursor", TEXT, "Where to read on; `now` for what comes from now on."),
+        Parameter("cursor", CURSOR_TEXT, "Where to read on; `now` for what comes from now on."),
         _limit(1000, 100),
     ],
     problems=[400, 410],
@@ -158,6 +191,7 @@ SUBSCRIBE = Operation(
     },
     about="It misses no event that is written after the answer.",
     body=SubscriptionCreate,
+    examples=examples.SUBSCRIPTIONS,
     problems=[400, 408, 413, 415, 422],
 )
 LIST_SUBSCRIPTIONS = Operation(
@@ -228,45 +262,11 @@ RECEIVE = Operation(
         Parameter("provider", {"type": "string", "enum": list(get_args(Provider))}, "", "path"),
         Parameter(
             "token",
-            TEXT,
+            {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"},
             "Made from provider and task: only who was given the URL knows it.",
             "path",
         ),
     ],
     problems=[400, 401, 408, 413, 415, 503],
-    guarded=False,
-)
-LIVE = Operation(
-    "livez",
-    "Whether this process should be left alone",
-    "process",
-    {200: Reply("It lives.", OBJECT), 503: Reply("A loop of it has died for good.", OBJECT)},
-    guarded=False,
-)
-READY = Operation(
-    "readyz",
-    "Whether this process should be sent requests",
-    "process",
-    {
-        200: Reply("Ready, perhaps with warnings.", OBJECT),
-        503: Reply("The database is away, a loop is dead, or it is draining.", OBJECT),
-    },
-    guarded=False,
-)
-METRICS = Operation(
-    "metrics",
-    "Numbers, as Prometheus text",
-    "process",
-    {200: Reply("The numbers.", TEXT, media="text/plain")},
-    guarded=False,
-)
-DOCUMENT = Operation(
-    "openapi", "This document", "process", {200: Reply("The document.", OBJECT)}, guarded=False
-)
-HOME = Operation(
-    "home",
-    "What is served here",
-    "process",
-    {200: Reply("Name, version, links.", OBJECT)},
     guarded=False,
 )

@@ -13,6 +13,8 @@ from service.core.errors import Malformed, NotFound
 Value = TypeVar("Value")
 MOST_LABELS = 16
 MOST_CHARACTERS = 2_000
+LABEL_PATTERN = r"[^:\x00]{1,64}:[^\x00]{0,256}"
+"""As long as a label may be; a task has no other."""
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]{1,18}")
@@ -40,23 +42,26 @@ class Query:
         return self._given.getall(name, [])
 
     def one(self, name: str) -> str | None:
-        """Give the value of a parameter; empty counts as not given."""
-        values = self.all(name)
-        if len(values) > 1:
-            raise Malformed(f"The query parameter {name} is given more than once.")
-        return values[0] or None if values else None
+        """Give the text of a parameter; empty counts as not given."""
+        return self._once(name) or None
 
     def read(
         self, name: str, reader: Callable[[str], Value | None], should_be: str
     ) -> Value | None:
-        """Give what a reader makes of a parameter; what it makes nothing of is a fault."""
-        text = self.one(name)
+        """Give what a reader makes of a parameter; what it makes nothing of is a fault, empty too."""
+        text = self._once(name)
         if text is None:
             return None
         value = reader(text)
         if value is None:
             raise Malformed(f"The query parameter {name} should be {should_be}.")
         return value
+
+    def _once(self, name: str) -> str | None:
+        values = self.all(name)
+        if len(values) > 1:
+            raise Malformed(f"The query parameter {name} is given more than once.")
+        return values[0] if values else None
 
     def number(self, name: str, least: int, most: int) -> int | None:
         """Give a whole number within bounds."""
@@ -90,9 +95,9 @@ class Query:
             raise Malformed(f"At most {MOST_LABELS} labels can be asked for at once.")
         found: list[tuple[str, str]] = []
         for text in given:
-            key, colon, value = text.partition(":")
-            if not key or not colon:
+            if not re.fullmatch(LABEL_PATTERN, text, re.DOTALL):
                 raise Malformed(f"The query parameter {name} should be key:value.")
+            key, _, value = text.partition(":")
             found.append((key, value))
         return found
 

@@ -5,13 +5,19 @@ commit counts (style.md 12).
 """
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from service.core.errors import Malformed, ServiceError
+from service.wire.problems import CONTENT_TYPE, problem_of
+
 log = structlog.get_logger()
 
+LINE_BYTES = 2**17
+"""The longest query that is taken: 16 labels and a model's name, each character as 12 of a URL."""
 BACKLOG = 1024
 """Connections the kernel holds while all handlers are busy: callbacks come in bursts."""
 KEEPALIVE_S = 75.0
@@ -33,6 +39,48 @@ class ServerLog:
             log.info("http.unreadable", error=name)
         else:
             log.error("http.broke", error=name, exc_info=exc_info)
+
+
+class Protocol(web.RequestHandler):
+    """One connection; what never came to a handler is answered with a problem too."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer bytes that are no HTTP. aiohttp's own text would quote them."""
+        super().handle_error(request, status, exc, message)
+        ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        error = ServiceError() if ours else Malformed("The request could not be read as HTTP.")
+        place = request.path if request.path.startswith("/") else ""
+        status, body = problem_of(error, place)
+        response = web.Response(status=status, body=body, content_type=CONTENT_TYPE)
+        response.force_close()
+        return response
+
+
+class Server(web.Server):
+    """Makes a Protocol of each connection."""
+
+    def __call__(self) -> web.RequestHandler:
+        """Make one."""
+        return Protocol(self, loop=self._loop, **self._kwargs)
+
+
+class Runner(web.AppRunner):
+    """Runs a Server."""
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return Server(
+            made.request_handler,
+            request_factory=made.request_factory,
+            handler_cancellation=made.handler_cancellation,
+            **made._kwargs,  # noqa: SLF001 - aiohttp has no other way to choose the protocol's class
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +105,9 @@ async def start(
     handler_grace_s: float,
 ) -> Running:
     """Serve an app; port 0 is any that is free. Raises OSError when the address cannot be had."""
-    runner = web.AppRunner(
+    runner = Runner(
         app,
+        max_line_size=LINE_BYTES,
         handle_signals=False,
         access_log=None,
         logger=ServerLog(),

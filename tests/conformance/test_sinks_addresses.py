@@ -35,7 +35,7 @@ class Names(AbstractResolver):
         self,
         host: str,
         port: int = 0,
-        family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002 - as it is called
+        family: socket.AddressFamily = socket.AF_INET,
     ) -> list[ResolveResult]:
         found = self.answers.pop(0)
         if found is None:

@@ -81,6 +81,11 @@ class TestCheck:
             "anything": [1],
         }
 
+    @pytest.mark.parametrize("method", [[], {}, ["async"], None, 1])
+    def test_a_delivery_method_that_is_no_text_is_a_fault(self, method: object) -> None:
+        told = faults_of({"model": "klingai:5@3", "deliveryMethod": method})
+        assert list(told) == ["/deliveryMethod"]
+
     @pytest.mark.parametrize("request_body", [None, [], [REQUEST], "x", 3])
     def test_a_request_is_an_object(self, request_body: object) -> None:
         assert faults_of(request_body) == {"": "Input should be an object"}

@@ -97,6 +97,20 @@ def test_options_that_sync_3_has_no_use_for_are_stored_named_and_not_sent() -> N
     assert sent["options"] == {"sync_mode": "loop"}
 
 
+def test_options_of_segments_that_sync_3_has_no_use_for_are_named_and_not_sent() -> None:
+    request = json.loads((SAMPLES / "requests" / "sync_segments.json").read_text())
+    request["segments"][0]["optionsOverride"] = {"temperature": 1}
+    request["segments"][1]["optionsOverride"]["occlusion_detection_enabled"] = True
+    checked = mapping.check(request)
+    assert [warning.partition(" ")[0] for warning in checked.warnings] == [
+        "segments[0].optionsOverride.temperature",
+        "segments[1].optionsOverride.occlusion_detection_enabled",
+    ]
+    sent = json.loads(mapping.submit_body(checked.request, WEBHOOK))
+    assert "optionsOverride" not in sent["segments"][0]
+    assert sent["segments"][1]["optionsOverride"] == {"sync_mode": "loop"}
+
+
 def test_options_of_which_nothing_is_left_are_not_sent() -> None:
     request = {**REQUEST, "options": {"temperature": 1}}
     assert "options" not in json.loads(mapping.submit_body(request, None))

@@ -36,7 +36,7 @@ def test_check_exits_with_1_and_says_what_to_do(
 
 
 def test_schemas_of_what_is_sent_to_us_do_not_allow_null() -> None:
-    for name in ("submission", "subscription-create", "retry-options"):
+    for name in ("submission", "subscription-create", "retry-options", "estimate-request"):
         schema = json.loads((export.FOLDER / f"api.{name}.schema.json").read_text())
         assert "null" not in json.dumps(schema["properties"])
         assert schema["additionalProperties"] is False

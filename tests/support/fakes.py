@@ -8,6 +8,7 @@ from uuid import UUID
 
 from service.clock import SystemDice
 from service.core.errors import FieldError
+from service.core.estimate import Basis, Estimate
 from service.core.inputs import Accepted, Answer, ReadFailed, Reading, Report, Source
 from service.core.task import Fault, FaultKind, FirstSend, Task, Video
 from service.ports import (
@@ -19,6 +20,10 @@ from service.ports import (
     Sent,
     Target,
 )
+from service.providers.runware import mapping as runware
+from service.providers.runware import prices as runware_prices
+from service.providers.sync_so import mapping as sync_so
+from service.providers.sync_so import prices as sync_prices
 
 NOT_SCRIPTED = ReadFailed(Fault("not_scripted", "The test says nothing about it."))
 
@@ -55,6 +60,18 @@ class FakeProvider:
             task_uuid=UUID(given["taskUUID"]) if "taskUUID" in given else None,
             notify_url=given.get("webhookURL"),
         )
+
+    async def estimate(
+        self,
+        request: Mapping[str, object],
+        seconds: float | None,
+        fps: float | None,
+        *,
+        task_uuid: UUID,
+    ) -> Estimate:
+        """Know no price."""
+        note = f"Nobody knows what {request['model']} costs."
+        return Estimate(Basis.UNKNOWN, seconds=seconds, fps=fps, note=note)
 
     def first_send(
         self, task: Task, request: Mapping[str, object], webhook_url: str | None
@@ -93,6 +110,27 @@ class FakeProvider:
             tuple(Fault(c, "It went wrong.", FaultKind.PERMANENT) for c in body.get("faults", ())),
         )
         return OpenedCallback(verified, report, body.get("namesOther", False))
+
+
+class CheckingProvider(FakeProvider):
+    """A fake that checks and prices requests as the real one does; nothing is sent all the same."""
+
+    def check(self, request: object) -> Checked:
+        """Check as the real provider does."""
+        return sync_so.check(request) if self.name == "sync" else runware.check(request)
+
+    async def estimate(
+        self,
+        request: Mapping[str, object],
+        seconds: float | None,
+        fps: float | None,
+        *,
+        task_uuid: UUID,
+    ) -> Estimate:
+        """Price by the same table as the real provider."""
+        if self.name == "sync":
+            return sync_prices.estimate(request, seconds, fps)
+        return runware_prices.estimate(request, seconds, fps)
 
 
 def said(

@@ -96,11 +96,12 @@ def make_house(
     policy: Policy = POLICY,
     concurrency: int = 100,
     patience_s: float = 4.0,
+    fake: type[FakeProvider] = FakeProvider,
 ) -> House:
-    """Put all flows together; `off` says of providers why they are off."""
+    """Put all flows together; `off` says of providers why they are off, `fake` what plays them."""
     dice = dice or LoadedDice()
     wake, vault, sink = Wake(), Vault([b"k" * 32]), FakeSink()
-    providers = {name: FakeProvider(name) for name in ("runware", "sync")}
+    providers = {name: fake(name) for name in ("runware", "sync")}
     upstreams = Upstreams(
         {n: Upstream(p, concurrency, (off or {}).get(n)) for n, p in providers.items()},
         public_url=PUBLIC_URL,

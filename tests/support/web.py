@@ -19,6 +19,7 @@ from service.store.pool import Pool
 from service.web.app import make_app
 from service.web.deps import Deps, Limits
 from service.web.server import Running, start
+from tests.support.fakes import FakeProvider
 from tests.support.house import API_KEY, House, make_house
 
 HANDLER_GRACE_S = 1.0
@@ -125,9 +126,12 @@ async def serving(
     off: Mapping[str, str] | None = None,
     patience_s: float = 4.0,
     flushers: int = 2,
+    fake: type[FakeProvider] = FakeProvider,
 ) -> AsyncIterator[Api]:
     """Serve the web of a house until the block ends; its inbox is flushed as in production."""
-    house = make_house(pool, dice=SystemDice(), off=off, concurrency=10_000, patience_s=patience_s)
+    house = make_house(
+        pool, dice=SystemDice(), off=off, concurrency=10_000, patience_s=patience_s, fake=fake
+    )
     health = Health()
     deps = Deps(
         accept=house.accept,

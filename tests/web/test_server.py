@@ -6,10 +6,13 @@ from uuid import uuid4
 import pytest
 import structlog
 from structlog.testing import capture_logs
+from yarl import URL
 
+from schemas.api.problem import Problem
 from service.store.pool import Pool
-from service.web.server import ServerLog
+from service.web.server import LINE_BYTES, ServerLog
 from tests.support.fakes import said
+from tests.support.house import API_KEY
 from tests.support.web import PUBLIC, Api, serving
 
 
@@ -137,3 +140,36 @@ async def test_many_requests_go_over_one_connection(api: Api) -> None:
 
 def _port(api: Api) -> int:
     return api.running.port
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"GET /v1/tasks?secret=\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /v1/tasks?secret=" + b"x" * LINE_BYTES + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /v1/tasks HTTP/1.1\r\nsecret: " + b"x" * 10_000 + b"\r\n\r\n",
+        b"secret\r\n\r\n",
+    ],
+    ids=["bytes", "long line", "long header", "no http"],
+)
+async def test_bytes_that_are_no_http_are_answered_with_a_problem(api: Api, raw: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", _port(api))
+    writer.write(raw)
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    await writer.wait_closed()
+
+    assert head.partition(b" ")[2].startswith(b"400 ")
+    assert b"Content-Type: application/problem+json" in head
+    problem = Problem.model_validate_json(body)
+    assert (problem.status, problem.code) == (400, "malformed")
+    assert b"secret" not in head + body
+
+
+async def test_a_long_query_is_read(api: Api) -> None:
+    labels = "&".join(f"label={'%F0%9F%98%80' * 64}:{'%F0%9F%98%80' * 256}" for _ in range(16))
+    async with api.session.get(
+        URL(f"{api.base}/v1/tasks?{labels}", encoded=True),
+        headers={"Authorization": f"Bearer {API_KEY}"},
+    ) as answer:
+        assert answer.status == 200

@@ -3,15 +3,24 @@
 import asyncio
 import hashlib
 from collections.abc import Mapping
+from urllib.parse import urlsplit
+from uuid import UUID
 
 import aiohttp
 
+from service.core.estimate import Estimate
 from service.core.inputs import Answer, ReadFailed, Reading, ReadNothing, SubmitUnknown, TryLater
 from service.core.task import FirstSend, Task
 from service.ports import Checked, OpenedCallback, RawCallback
 from service.providers.http import Upstream
 from service.providers.outcome import KEY_CHANGED, NO_KEY, READ_TIMEOUT, Outcome
-from service.providers.runware import answers, faults, mapping, webhook
+from service.providers.runware import answers, faults, mapping, prices, webhook
+from service.providers.runware.calls import Calls
+from service.providers.runware.pricing import dry_run
+
+VENDOR = "api.runware.ai"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+"""Where the simulator answers."""
 
 
 class Runware:
@@ -29,6 +38,9 @@ class Runware:
         account: str = "default",
     ) -> None:
         self._upstream = Upstream(session, timeout_s, secret=api_key)
+        self._calls = Calls(session, api_key=api_key, url=url, timeout_s=timeout_s)
+        # Something in between that drops the dry run's header would let it generate for money.
+        self._vendors_own = urlsplit(url).hostname in {VENDOR, *LOOPBACK}
         self._api_key = api_key
         self._url = url
         self._timeout_s = timeout_s
@@ -39,6 +51,21 @@ class Runware:
     def check(self, request: object) -> Checked:
         """Validate a caller's request in full; raises InvalidRequest with every fault."""
         return mapping.check(request)
+
+    async def estimate(
+        self,
+        request: Mapping[str, object],
+        seconds: float | None,
+        fps: float | None,
+        *,
+        task_uuid: UUID,
+    ) -> Estimate:
+        """Price a checked request by a dry run where one may be made, else by the published prices."""
+        listed = prices.estimate(request, seconds, fps)
+        if self._api_key is None or not self._vendors_own:
+            return listed
+        cost = await dry_run(self._calls, request, task_uuid=task_uuid)
+        return listed if cost is None else prices.priced(listed, cost)
 
     def first_send(
         self, task: Task, request: Mapping[str, object], webhook_url: str | None

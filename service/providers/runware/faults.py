@@ -42,6 +42,12 @@ UPSTREAM = _codes(
 """Its own trouble. At a submit none of them says that nothing was accepted."""
 NOT_FOUND = frozenset({"taskFailedOrNotFound", "taskNotFound", "taskExpired"})
 """What a poll may say of a uuid that it does not know, or not any more."""
+EXACT = (
+    (ACCOUNT, Family.ACCOUNT),
+    (REQUEST, Family.REQUEST),
+    (UPSTREAM, Family.UPSTREAM),
+    (NOT_FOUND | {"taskCancelled"}, Family.ASK),
+)
 
 BEGINS: tuple[tuple[str, Family], ...] = (
     ("provider", Family.UPSTREAM),
@@ -71,11 +77,7 @@ def family(code: str | None) -> Family:
         return Family.UNLISTED
     if code == CONFLICT:
         return Family.TAKEN
-    for codes, exact in (
-        (ACCOUNT, Family.ACCOUNT),
-        (REQUEST, Family.REQUEST),
-        (UPSTREAM, Family.UPSTREAM),
-    ):
+    for codes, exact in EXACT:
         if code in codes:
             return exact
     for word, contained in CONTAINS:

@@ -53,7 +53,7 @@ def read_body(task_type: str, task_uuid: UUID) -> bytes:
 
 def _delivery_faults(request: object) -> list[FieldError]:
     """Refuse `sync`, which most models know: a call held for minutes, and no callback."""
-    if part(request, "deliveryMethod") in {None, "async"}:
+    if part(request, "deliveryMethod") in (None, "async"):
         return []
     return [FieldError("/deliveryMethod", "Input should be 'async'")]
 

@@ -51,7 +51,7 @@ def submitted(task: Task, outcome: Outcome) -> Answer:
         said = report(made, Source.SUBMIT)
         return Accepted(made.id, None if said.running else said)
     retry_after = foreign.wait_seconds(outcome.headers.get("retry-after"))
-    return judge(task.lease_no, outcome.status, _error(body), retry_after)
+    return judge(task.lease_no, outcome.status, error_in(body), retry_after)
 
 
 def read_one(task_uuid: UUID, outcome: Outcome) -> Reading:
@@ -109,7 +109,7 @@ def _created(made: SyncGeneration) -> datetime | None:
     return created if created.tzinfo is not None else created.replace(tzinfo=UTC)
 
 
-def _error(body: object) -> Said | None:
+def error_in(body: object) -> Said | None:
     """Read an error body; its message may be a list of them."""
     try:
         error = SyncError.model_validate(body)

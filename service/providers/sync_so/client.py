@@ -5,15 +5,17 @@ import hashlib
 from collections.abc import Mapping
 from datetime import timedelta
 from urllib.parse import quote, urlencode
+from uuid import UUID
 
 import aiohttp
 
+from service.core.estimate import Estimate
 from service.core.inputs import Answer, ReadFailed, Reading, ReadNothing, SubmitUnknown, TryLater
 from service.core.task import Fault, FirstSend, Task
 from service.ports import Checked, OpenedCallback, RawCallback
 from service.providers.http import Upstream
 from service.providers.outcome import KEY_CHANGED, NO_KEY, READ_TIMEOUT, Outcome
-from service.providers.sync_so import answers, mapping, webhook
+from service.providers.sync_so import answers, mapping, prices, webhook
 from service.providers.sync_so.generation import NAME
 
 CREATE, LIST = "/v2/generate", "/v2/generations"
@@ -53,6 +55,17 @@ class SyncSo:
     def check(self, request: object) -> Checked:
         """Validate a caller's request in full; raises InvalidRequest with every fault."""
         return mapping.check(request)
+
+    async def estimate(
+        self,
+        request: Mapping[str, object],
+        seconds: float | None,
+        fps: float | None,
+        *,
+        task_uuid: UUID,  # noqa: ARG002 - of the port
+    ) -> Estimate:
+        """Price a checked request by the published prices."""
+        return prices.estimate(request, seconds, fps)
 
     def first_send(
         self,

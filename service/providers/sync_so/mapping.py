@@ -1,6 +1,6 @@
 """A caller's request, checked, and the bytes that are sent for it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import cast
 
 from pydantic import ValidationError
@@ -41,7 +41,10 @@ def submit_body(request: Mapping[str, object], webhook_url: str | None) -> bytes
     """Make the body of the first send, without the options that sync-3 has no use for."""
     body = {key: value for key, value in request.items() if key not in OURS}
     if body.get("model") == NATIVE_MODEL:
-        body = _without_native(body)
+        body = _without_native(body, "options")
+        segments = body.get("segments")
+        if isinstance(segments, list):
+            body["segments"] = [_without_native(s, "optionsOverride") for s in segments]
     if webhook_url is not None:
         body["webhookUrl"] = webhook_url
     return encode(body)
@@ -52,17 +55,27 @@ def _warnings(request: Mapping[str, object], model: str) -> tuple[str, ...]:
         return (f"The model {model} is not known here: only what all models share was checked.",)
     if model != NATIVE_MODEL:
         return ()
-    given = [name for name in NATIVE if part(request, "options", name) is not None]
     return tuple(
-        f"options.{name} is not sent: {NATIVE_MODEL} does this by itself." for name in given
+        f"{place} is not sent: {NATIVE_MODEL} does this by itself." for place in _native(request)
     )
 
 
-def _without_native(body: dict[str, object]) -> dict[str, object]:
-    options = body.get("options")
+def _native(request: Mapping[str, object]) -> Iterator[str]:
+    """Yield where the options stand that sync-3 has no use for."""
+    options = part(request, "options")
+    yield from (f"options.{name}" for name in NATIVE if part(options, name) is not None)
+    segments = part(request, "segments")
+    for index, segment in enumerate(segments if isinstance(segments, list) else ()):
+        override = part(segment, "optionsOverride")
+        place = f"segments[{index}].optionsOverride"
+        yield from (f"{place}.{name}" for name in NATIVE if part(override, name) is not None)
+
+
+def _without_native(body: dict[str, object], field: str) -> dict[str, object]:
+    options = body.get(field)
     if not isinstance(options, Mapping):
         return body
     left = {name: value for name, value in options.items() if name not in NATIVE}
     if left or not options:
-        return {**body, "options": left}
-    return {key: value for key, value in body.items() if key != "options"}
+        return {**body, field: left}
+    return {key: value for key, value in body.items() if key != field}

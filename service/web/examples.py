@@ -1,0 +1,50 @@
+"""Bodies for the OpenAPI document, as callers would send them. Each is tried by a test."""
+
+from typing import Final
+
+VIDEO: Final = "https://assets.sync.so/docs/example-video.mp4"
+AUDIO: Final = "https://assets.sync.so/docs/example-audio.wav"
+
+_LIP_SYNC: Final = {
+    "model": "sync:3@0",
+    "inputs": {"video": VIDEO, "audio": AUDIO},
+    "settings": {"syncMode": "cut_off"},
+    "numberResults": 2,
+}
+_GENERATE: Final = {
+    "model": "sync-3",
+    "input": [{"type": "video", "url": VIDEO}, {"type": "audio", "url": AUDIO}],
+    "options": {"sync_mode": "cut_off"},
+}
+_RUNWARE: Final = {
+    "provider": "runware",
+    "request": _LIP_SYNC,
+    "labels": {"project": "spring-campaign"},
+    "metadata": {"orderId": 4711},
+    "deadlineSeconds": 7200,
+}
+_SYNC: Final = {"provider": "sync", "request": _GENERATE}
+_OTHER_MODEL: Final = {
+    "provider": "runware",
+    "request": {"model": "klingai:5@3", "positivePrompt": "A cat on a swing", "duration": 5},
+}
+
+SUBMISSIONS: Final[dict[str, object]] = {
+    "runware": _RUNWARE,
+    "sync": _SYNC,
+    "anotherModel": _OTHER_MODEL,
+    "several": [_RUNWARE, _SYNC],
+}
+RETRIES: Final[dict[str, object]] = {"oneMore": {"again": True}, "anyway": {"force": True}}
+ESTIMATES: Final[dict[str, object]] = {
+    "runware": {"provider": "runware", "request": _LIP_SYNC, "durationSeconds": 12.5},
+    "sync": {"provider": "sync", "request": _GENERATE, "durationSeconds": 12.5, "fps": 25},
+}
+SUBSCRIPTIONS: Final[dict[str, object]] = {
+    "webhook": {
+        "url": "https://app.example/hooks",
+        "types": ["video.*", "task.failed"],
+        "labels": {"project": "spring-campaign"},
+    },
+    "file": {"kind": "file", "settings": {"path": "events.jsonl"}},
+}

@@ -1,0 +1,138 @@
+"""The page to read, made of the OpenAPI document; and the document's examples, each tried."""
+
+import html
+from collections.abc import AsyncIterator
+from html.parser import HTMLParser
+from typing import Any
+
+import orjson
+import pytest
+
+from service.store.pool import Pool
+from service.web import docs, openapi
+from service.web.app import ROUTES
+from tests.support.fakes import CheckingProvider
+from tests.support.web import PUBLIC, Api, serving
+
+DOCUMENT = orjson.loads(openapi.document(ROUTES, "1.2.3"))
+VOID = {"meta", "br"}
+
+
+class Read(HTMLParser):
+    """Reads a page: which elements it has, and whether each is closed where it should be."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self._open: list[str] = []
+        self.feed(page)
+        self.close()
+        assert not self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append(tag)
+        assert not {name for name, _ in attrs if name.startswith("on") or name == "src"}
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+        self.links += [value or "" for name, value in attrs if name == "href"]
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+
+@pytest.fixture
+async def api(pool: Pool) -> AsyncIterator[Api]:
+    """Serve the web with providers that check and price as the real ones."""
+    async with serving(pool, fake=CheckingProvider) as running:
+        yield running
+
+
+async def test_the_page_is_served_to_anybody_and_may_load_nothing(api: Api) -> None:
+    reply = await api.call("GET", "/docs", headers=PUBLIC)
+
+    assert (reply.status, reply.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert "default-src 'none'" in reply.headers["Content-Security-Policy"]
+    assert reply.raw == docs.render((await api.get("/openapi.json")).json)
+
+
+def test_every_operation_parameter_and_schema_stands_on_it() -> None:
+    text = docs.render(DOCUMENT).decode()
+    page = Read(text)
+    shown = {operation["operationId"] for operation in operations()}
+    shown |= {f"schema-{name}" for name in DOCUMENT["components"]["schemas"]}
+    assert set(page.ids) == shown
+    for path in DOCUMENT["paths"]:
+        assert html.escape(path) in text
+    for operation in operations():
+        assert all(f"<code>{p['name']}</code>" in text for p in operation.get("parameters", ()))
+
+
+def test_it_fetches_nothing_and_every_link_leads_somewhere() -> None:
+    page = Read(docs.render(DOCUMENT).decode())
+    assert not {"script", "link", "img", "iframe", "object"} & set(page.elements)
+    places = {f"#{name}" for name in page.ids} | {"/openapi.json"}
+    assert set(page.links) <= places
+
+
+def test_texts_of_the_document_cannot_become_elements() -> None:
+    evil = '<script>alert("1")</script>`<b>`'
+    shape = orjson.loads(orjson.dumps(DOCUMENT))
+    task = shape["paths"]["/v1/tasks"]["post"]
+    task["summary"] = task["description"] = evil
+    shape["components"]["schemas"]["Submission"]["description"] = evil
+    assert {"script", "b"}.isdisjoint(Read(docs.render(shape).decode()).elements)
+
+
+def operations() -> list[dict[str, Any]]:
+    return [operation for item in DOCUMENT["paths"].values() for operation in item.values()]
+
+
+def bodies() -> list[Any]:
+    """List (path, name, body) of every example of a body."""
+    found = []
+    for path, item in DOCUMENT["paths"].items():
+        content = item.get("post", {}).get("requestBody", {}).get("content", {})
+        examples = content.get("application/json", {}).get("examples", {})
+        found += [pytest.param(path, e["value"], id=f"{path}-{n}") for n, e in examples.items()]
+    return found
+
+
+def queries() -> list[Any]:
+    """List (path, name, value) of every example of a query parameter."""
+    found = []
+    for path, item in DOCUMENT["paths"].items():
+        for parameter in item.get("get", {}).get("parameters", ()):
+            schema = parameter["schema"].get("items", parameter["schema"])
+            found += [(path, parameter["name"], value) for value in schema.get("examples", ())]
+    return found
+
+
+@pytest.mark.parametrize(("path", "body"), bodies())
+async def test_an_example_of_a_body_is_taken(api: Api, path: str, body: object) -> None:
+    if "{id}" in path:
+        task_uuid = await api.made(request={"model": "klingai:5@3"})
+        await api.post(f"/v1/tasks/{task_uuid}/cancel")
+        path = path.format(id=task_uuid)
+    reply = await api.post(path, body)
+
+    assert 200 <= reply.status < 300, reply.raw
+
+
+@pytest.mark.parametrize(("path", "name", "value"), queries())
+async def test_an_example_of_a_parameter_is_taken(
+    api: Api, path: str, name: str, value: str
+) -> None:
+    assert (await api.get(f"{path}?{name}={value}")).status == 200
+
+
+def test_every_body_and_every_text_to_be_written_by_hand_has_an_example() -> None:
+    with_body = {route.path for route in ROUTES if route.operation.body is not None}
+    assert {case.values[0] for case in bodies()} == with_body
+    assert {(path, name) for path, name, _ in queries()} >= {
+        ("/v1/tasks", "label"),
+        ("/v1/tasks", "model"),
+        ("/v1/events", "type"),
+    }
