@@ -2,12 +2,14 @@
 
 import asyncio
 import signal
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from service.cli.output import Failed, err, run
 from service.simulator.app import Simulator, run_simulator
+from service.simulator.scenario import ScenarioBook, read_book
 
 
 def simulate(
@@ -17,15 +19,35 @@ def simulate(
         str | None, typer.Option(help="Sign Sync's callbacks with this secret.")
     ] = None,
     seed: Annotated[int, typer.Option(help="What decides by chance.")] = 0,
+    scenarios: Annotated[
+        Path | None,
+        typer.Option(
+            help='JSON: {"seed": 0, "chances": {"lost": 0.1}, "jobs": {"<taskUUID>": ["double"]}}'
+        ),
+    ] = None,
 ) -> None:
-    """Simulate Runware at /v1 and Sync at /v2 on this machine."""
+    """Simulate Runware at /v1 and Sync at /v2 on this machine; any API key is good, unless it begins with bad."""
     simulator = Simulator(
-        seed=seed, generation_seconds=seconds, sync_webhook_secret=sync_webhook_secret
+        seed=seed,
+        generation_seconds=seconds,
+        sync_webhook_secret=sync_webhook_secret,
+        scenarios=_book(scenarios),
     )
     try:
         run(_simulate(simulator, port))
     except OSError as error:
         raise Failed(f"Port {port} cannot be used: {error}") from None
+
+
+def _book(file: Path | None) -> ScenarioBook | None:
+    if file is None:
+        return None
+    try:
+        return read_book(file.read_text("utf-8"))
+    except OSError as error:
+        raise Failed(f"{file} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise Failed(f"{file} is no scenario file: {error}") from None
 
 
 async def _simulate(simulator: Simulator, port: int) -> None:

@@ -116,9 +116,9 @@ class EmbeddedPostgres:
 
     def _settle(self) -> int:
         """Find the programs and the place, as every process does alike; return the open lock file."""
-        self._programs = finder.find(self._pg_bin)
-        self._name = f"pgdata{servers.major(self._programs)}"
         self._data_dir.mkdir(parents=True, exist_ok=True)
+        self._programs, major = _choose(self._pg_bin, self._data_dir.resolve())
+        self._name = f"pgdata{major}"
         self.location = _place(self._data_dir.resolve(), self._name)
         user = _server_user(self.location / self._name)
         self._sockets = SOCKETS / f"cb-{user.uid}-{_short_hash(self.location)}"
@@ -154,7 +154,6 @@ class EmbeddedPostgres:
         if not folder.exists():
             if not create:
                 raise EmbeddedUnavailable(f"{folder} is not there; restart the service")
-            self._tell_other_majors()
             cluster.create()
         made_by = (folder / "PG_VERSION").read_text().strip()
         if self._name != f"pgdata{made_by}":
@@ -166,16 +165,6 @@ class EmbeddedPostgres:
         os.pwrite(lock, f"{self._sockets}\n".encode(), 0)
         self.owner = True
         log.info("embedded.serving", location=str(self.location), programs=str(programs))
-
-    def _tell_other_majors(self) -> None:
-        """Warn that data of another PostgreSQL version is left beside the cluster that is made now."""
-        for other in self.location.glob("pgdata[0-9][0-9]"):
-            log.warning(
-                "embedded.other_version",
-                unused=str(other),
-                making=self._name,
-                mend="set CALLBOARD_PG_BIN to that version's programs, or dump and restore",
-            )
 
 
 def _try_lock(lock: int) -> bool:
@@ -213,6 +202,27 @@ def _server_user(folder: Path) -> ServerUser:
             return ServerUser(entry.pw_uid, entry.pw_gid)
     raise EmbeddedUnavailable(
         f"PostgreSQL does not run as root, and there is no user postgres or nobody; {MEND}"
+    )
+
+
+def _choose(pg_bin: Path | None, data_dir: Path) -> tuple[Path, int]:
+    """Return programs that fit the data that is there, and their major version.
+
+    Beginning anew beside data of another version would lose sight of every task in it.
+    """
+    where = data_dir / "where"
+    places = [data_dir, Path(where.read_text().strip())] if where.exists() else [data_dir]
+    present = {int(c.name[-2:]) for place in places for c in place.glob("pgdata[0-9][0-9]")}
+    majors: list[int] = []
+    for programs in finder.find(pg_bin):
+        majors.append(servers.major(programs))
+        if not present or majors[-1] in present:
+            return programs, majors[-1]
+    made = ", ".join(str(m) for m in sorted(present))
+    found = ", ".join(str(m) for m in majors)
+    raise EmbeddedUnavailable(
+        f"the data in {places[-1]} was made by PostgreSQL {made}, and the programs found are of {found}: set "
+        "CALLBOARD_PG_BIN to that version's programs, or dump and restore into another CALLBOARD_DATA_DIR"
     )
 
 

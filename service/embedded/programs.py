@@ -40,18 +40,18 @@ class ServerUser(NamedTuple):
     gid: int
 
 
-def find(pg_bin: Path | None) -> Path:
-    """Return the folder of initdb and postgres: the one asked for, else a wheel's, else the system's."""
+def find(pg_bin: Path | None) -> list[Path]:
+    """Return folders of initdb and postgres: the one asked for, else a wheel's, then the system's."""
     if pg_bin is not None:
         if not _has_programs(pg_bin):
             raise EmbeddedUnavailable(
                 f"CALLBOARD_PG_BIN={pg_bin} has no initdb and postgres; {MEND}"
             )
-        return pg_bin.resolve()
-    for folder in _candidates():
-        if _has_programs(folder):
-            return folder.resolve()
-    raise EmbeddedUnavailable(f"no PostgreSQL is installed here; {MEND}")
+        return [pg_bin.resolve()]
+    found = [folder.resolve() for folder in _candidates() if _has_programs(folder)]
+    if not found:
+        raise EmbeddedUnavailable(f"no PostgreSQL is installed here; {MEND}")
+    return found
 
 
 def _has_programs(folder: Path) -> bool:

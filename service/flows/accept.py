@@ -8,12 +8,12 @@ from uuid import UUID
 import structlog
 
 from service.core.errors import Conflict, FieldError, Invalid, ServiceError
-from service.core.url_guard import UrlRefused, check_url
+from service.flows.check import check
 from service.flows.idempotent import Answer, once
 from service.flows.upstreams import Upstreams
 from service.flows.views import Views
 from service.flows.wake import Topic, Wake
-from service.ports import Checked, Dice, InvalidRequest
+from service.ports import Checked, Dice
 from service.store import tasks
 from service.store.keys import Scope
 from service.store.pool import Conn, Pool
@@ -149,33 +149,11 @@ class Accept:
         )
 
     def _checked(self, given: Submission, prefix: str) -> Checked:
-        if given.provider not in self._upstreams:
-            known = ", ".join(self._upstreams.names())
-            text = f"There is no provider {given.provider!r}; there are: {known}."
-            raise Invalid(errors=(FieldError(f"{prefix}/provider", text),))
-        upstream = self._upstreams[given.provider]
-        if upstream.off_because is not None:
-            raise Invalid(errors=(FieldError(f"{prefix}/provider", upstream.off_because),))
-        try:
-            checked = upstream.provider.check(given.request)
-        except InvalidRequest as error:
-            faults = tuple(
-                FieldError(f"{prefix}/request{e.pointer}", e.detail) for e in error.errors
-            )
-            raise Invalid(errors=faults) from None
-        if checked.notify_url is not None:
-            _check_notify_url(checked.notify_url, given.request, prefix)
-        return checked
-
-
-def _check_notify_url(url: str, request: object, prefix: str) -> None:
-    try:
-        check_url(url)
-    except UrlRefused as error:
-        spelt = (
-            "webhookUrl" if isinstance(request, dict) and "webhookUrl" in request else "webhookURL"
-        )
-        raise Invalid(errors=(FieldError(f"{prefix}/request/{spelt}", str(error)),)) from None
+        if given.provider in self._upstreams:
+            off = self._upstreams[given.provider].off_because
+            if off is not None:
+                raise Invalid(errors=(FieldError(f"{prefix}/provider", off),))
+        return check(self._upstreams, given.provider, given.request, prefix)
 
 
 def _doubled(new: Sequence[NewTask]) -> list[FieldError]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from service.ports import Dice
 from service.store import keys
-from service.store.pool import Pool, Record, connection
+from service.store.pool import Conn, Pool, Record, connection, transaction
 
 PREFIX = "cb_"
 REFRESH_S = 5.0
@@ -63,17 +63,22 @@ class Admit:
         """Make a first key when there is none at all."""
         if self._configured:
             return None
-        async with connection(self._pool) as conn:
+        async with transaction(self._pool) as conn:
+            # Of several processes that start at once, one makes it.
+            await keys.lock(conn)
             if await keys.all_keys(conn):
                 return None
-        return (await self.create("first")).key
+            return (await self._make(conn, "first")).key
 
     async def create(self, name: str) -> MadeKey:
         """Make a key; it cannot be shown again."""
+        async with connection(self._pool) as conn:
+            return await self._make(conn, name)
+
+    async def _make(self, conn: Conn, name: str) -> MadeKey:
         key = PREFIX + self._dice.secret(32).hex()
         made = MadeKey(self._dice.uuid(), key)
-        async with connection(self._pool) as conn:
-            await keys.insert(conn, made.id, "default", name, key[:9], digest(key))
+        await keys.insert(conn, made.id, "default", name, key[:9], digest(key))
         self._loaded_at = float("-inf")
         return made
 

@@ -7,7 +7,7 @@ them, `app` puts it on a port. An API key that begins with `bad` is refused.
 
 A job chooses what happens to it in a query parameter of its input video's URL, which reaches us
 unchanged through any client: `https://cdn.example/v.mp4?simulate=lost,429:2`. Names may be combined;
-a value may follow a colon. Runware's may also stand in a header `X-Simulate`. An unknown name is
+a value may follow a colon. They may also stand in a header `X-Simulate`, or by key in a scenario file. An unknown name is
 refused with 400. Without names the chances of the `ScenarioBook` decide, by seed and taskUUID (Sync:
 Idempotency-Key). How long an input is, is told in the same way:
 `https://cdn.example/v.mp4?seconds=12.5` (5).

@@ -13,11 +13,10 @@ from service.simulator.refusals import hang_up, html_page
 from service.simulator.runware_replies import Reply, bad_body, key_fault, refused
 from service.simulator.runware_socket import Sockets
 from service.simulator.runware_tasks import Tasks
-from service.simulator.scenario import names_of
+from service.simulator.scenario import HEADER, names_of
 from service.simulator.state import Job, World
 
 DRY_RUN = "X-Runware-Dry-Run"
-SCENARIO = "X-Simulate"
 """Names scenarios as an input's URL does; on the handshake of a WebSocket, for all its tasks."""
 LONGEST_HOLD_SECONDS = 120.0
 """How long an answer waits for the results of a task with `deliveryMethod: sync`."""
@@ -60,7 +59,7 @@ class Runware:
         if fault := key_fault(_api_key(request, tasks)):
             return web.json_response({"errors": [fault]}, status=401)
         dry = request.headers.get(DRY_RUN) == "1"
-        named = names_of(request.headers.get(SCENARIO, ""))
+        named = names_of(request.headers.get(HEADER, ""))
         replies = [await self._reply(task, dry=dry, named=named) for task in tasks]
         return await self._answer(request, replies)
 
@@ -72,7 +71,7 @@ class Runware:
             fault = {"code": "methodNotAllowed", "message": "Tasks are posted."}
             return web.json_response({"errors": [fault]}, status=405)
         dry = "1" in {request.headers.get(DRY_RUN), request.query.get("dryRun")}
-        named = names_of(request.headers.get(SCENARIO, ""))
+        named = names_of(request.headers.get(HEADER, ""))
         return await self._sockets.serve(request, dry=dry, named=named)
 
     async def _reply(self, task: dict[str, Any], *, dry: bool, named: Sequence[str]) -> Reply:

@@ -3,6 +3,7 @@
 The names are explained in the docstring of this package.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -152,6 +153,10 @@ def make_plan(names: Sequence[str]) -> Plan:
     return plan
 
 
+HEADER = "X-Simulate"
+"""A request may name its scenarios here too."""
+
+
 def names_in(url: object) -> tuple[str, ...]:
     """Read the scenario's names from the query of an input URL; none if it has none."""
     if not isinstance(url, str):
@@ -170,21 +175,27 @@ def names_of(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioBook:
-    """How likely each scenario is for a job that names none."""
+    """What happens to jobs by their key, and how likely each scenario is for a job that names none.
+
+    `jobs` are by taskUUID (Sync: Idempotency-Key).
+    """
 
     seed: int = 0
     chances: Mapping[str, float] = field(default_factory=dict)
+    jobs: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse names that do not exist, when the book is made and not at some later job."""
         make_plan(tuple(self.chances))
+        for names in self.jobs.values():
+            make_plan(names)
 
     def plan(self, key: str, named: Sequence[str] = ()) -> Plan:
         """Decide what happens to the job with this key, the same for every send of it.
 
         Each chance has a die of its own, so adding one leaves what the others decide.
         """
-        if named:
+        if named := [*named, *self.jobs.get(key, ())]:
             return make_plan(named)
         return make_plan(
             [
@@ -193,3 +204,25 @@ class ScenarioBook:
                 if Random(f"{self.seed}:{key}:{name}").random() < chance
             ]
         )
+
+
+def read_book(text: str) -> ScenarioBook:
+    """Read a scenario file: JSON with `seed`, `chances` (name: 0 to 1) and `jobs` (key: names).
+
+    Raises:
+        ValueError: it is not such a file, or names a scenario that is not known.
+    """
+    given = json.loads(text)
+    if not isinstance(given, dict) or set(given) - {"seed", "chances", "jobs"}:
+        raise ValueError("a scenario file is an object with seed, chances and jobs")
+    chances, jobs = given.get("chances", {}), given.get("jobs", {})
+    try:
+        return ScenarioBook(
+            int(given.get("seed", 0)),
+            {str(name): float(chance) for name, chance in chances.items()},
+            {str(key): [str(name) for name in names] for key, names in jobs.items()},
+        )
+    except (AttributeError, TypeError) as error:
+        raise ValueError("chances are numbers by name, jobs are lists of names by key") from error
+    except UnknownScenario as error:
+        raise ValueError(f"there is no scenario {error}") from error

@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -47,17 +47,17 @@ class Generations:
         self._secret = secret
         self._entries: dict[str, Entry] = {}
 
-    def plan(self, key: str, body: object) -> Plan:
-        """Decide what happens to a request, by the names in the URLs of its inputs.
+    def plan(self, key: str, body: object, named: Sequence[str] = ()) -> Plan:
+        """Decide what happens to a request, by these names and those in the URLs of its inputs.
 
         Raises:
             Refused: one of these is not known.
         """
         items = part(body, "input")
         urls = [part(item, "url") for item in items] if isinstance(items, list) else []
-        named = [name for url in urls for name in names_in(url)]
+        names = [*named, *(name for url in urls for name in names_in(url))]
         try:
-            return self._world.book.plan(key, named)
+            return self._world.book.plan(key, names)
         except UnknownScenario as error:
             raise bad_request([f"input: unknown scenario {error}"]) from error
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from service.simulator.caller import Caller
 from service.simulator.files import Files
 from service.simulator.refusals import hang_up
-from service.simulator.scenario import Plan
+from service.simulator.scenario import HEADER, Plan, names_of
 from service.simulator.state import Job, World
 from service.simulator.sync_assets import SyncAssets
 from service.simulator.sync_batches import SyncBatches
@@ -90,7 +90,8 @@ class SyncSo:
                 code = "IDEMPOTENCY_KEY_CONFLICT"
                 raise Refused(409, "The key was used with another request.", errorCode=code)
             return web.json_response(kept.answer, status=201)
-        plan = self._generations.plan(key or fingerprint, body)
+        named = names_of(request.headers.get(HEADER, ""))
+        plan = self._generations.plan(key or fingerprint, body, named)
         if name := self._world.stop(key or fingerprint, plan):
             return stop(name, plan, request)
         if plan.reject:

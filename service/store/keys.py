@@ -43,6 +43,11 @@ async def insert(
     await conn.execute(SQL["insert_key"], key_id, tenant, name, prefix, digest)
 
 
+async def lock(conn: Conn) -> None:
+    """Keep others from making keys until the transaction ends."""
+    await conn.execute(SQL["lock_keys"])
+
+
 async def all_keys(conn: Conn) -> list[Record]:
     """Load all keys, revoked ones included."""
     return list(await conn.fetch(SQL["list_keys"]))

@@ -7,6 +7,7 @@ from aiohttp import web
 from schemas.api.estimates import EstimateRequest
 from service.core.errors import FieldError, Invalid
 from service.flows import estimate
+from service.flows.check import check
 from service.flows.upstreams import Upstreams
 from service.web.answers import json_of
 from service.web.body import json_body
@@ -54,7 +55,7 @@ def _of_request(body: object, upstreams: Upstreams) -> tuple[FieldError, ...]:
     if not isinstance(provider, str) or provider not in upstreams or not isinstance(request, dict):
         return ()
     try:
-        estimate.check(upstreams, provider, request)
+        check(upstreams, provider, request)
     except Invalid as error:
         return error.errors
     return ()

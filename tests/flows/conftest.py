@@ -13,6 +13,7 @@ from tests.support.house import House, make_house
 _number = itertools.count(1)
 EMPTIED = (
     *("callbacks", "events", "deliveries", "attempts", "idempotency_keys", "subscriptions"),
+    "api_keys",
     "tasks",
 )
 

@@ -15,6 +15,7 @@ from service.simulator.scenario import (
     UnknownScenario,
     make_plan,
     names_in,
+    read_book,
 )
 
 CHANCES = {"lost": 0.3, "double": 0.3, "early": 0.3, "503:2": 0.3}
@@ -95,3 +96,27 @@ def test_a_named_scenario_beats_all_chances() -> None:
     assert book.plan("key").copies == 0
     assert book.plan("key", ["ok"]) == Plan()
     assert book.plan("key", ["double"]).copies == 2
+
+
+def test_a_scenario_file_says_what_happens_to_jobs_by_their_key() -> None:
+    book = read_book('{"seed": 3, "chances": {"lost": 1}, "jobs": {"a": ["double", "503:2"]}}')
+    assert book.plan("a") == make_plan(["double", "503:2"])
+    assert book.plan("b") == make_plan(["lost"])
+    assert book.seed == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "{",
+        '{"chance": {}}',
+        '{"chances": {"no_such": 1}}',
+        '{"jobs": {"a": ["no_such"]}}',
+        '{"jobs": {"a": 1}}',
+        '{"chances": []}',
+    ],
+)
+def test_a_file_that_is_no_scenario_file_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        read_book(text)

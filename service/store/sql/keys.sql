@@ -15,6 +15,10 @@ INSERT INTO callboard.api_keys (id, tenant, name, prefix, hash)
 VALUES ($1::uuid, $2::text, $3::text, $4::text, $5::bytea)
 ON CONFLICT (hash) DO NOTHING
 
+-- name: lock_keys
+-- Keep others from making keys; reading them goes on.
+LOCK TABLE callboard.api_keys IN SHARE ROW EXCLUSIVE MODE
+
 -- name: list_keys
 -- All keys, oldest first, revoked ones included.
 SELECT k.id, k.tenant, k.name, k.prefix, k.created_at, k.revoked_at
