@@ -4,19 +4,26 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
+PG15 := /usr/lib/postgresql/15/bin
 # uv from PATH, else one of our own in .venv-uv (10 s instead of 25 s with plain pip).
 UV := $(shell command -v uv 2>/dev/null || echo .venv-uv/bin/uv)
 
 # Trust what this machine trusts: uv's own list knows no company's proxy.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: run test check format bench lock clean help
+.PHONY: run test test15 check format bench lock clean help
 
 run: $(VENV)/.stamp  ## Install, then run the main job end to end with no keys and no network
 	@$(BIN)/callboard demo
 
 test: $(VENV)/.stamp-dev  ## Install, then run all tests
 	@$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory test15
+
+test15: $(VENV)/.stamp-dev  ## Run the tests of every statement on the system's PostgreSQL 15, where it is installed
+	@if [ -x $(PG15)/initdb ]; then \
+	  CALLBOARD_PG_BIN=$(PG15) $(BIN)/python -m pytest -q tests/flows tests/store --ignore-glob='*test_embedded*'; \
+	else echo "PostgreSQL 15 is not installed here: its pass is left out"; fi
 
 check: $(VENV)/.stamp-dev  ## Format, lint, types, import rules, generated files
 	@$(BIN)/ruff format --check .
@@ -44,7 +51,7 @@ clean:  ## Remove what make made (never .callboard: it holds data)
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## Show this
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1|\2/' | while IFS='|' read -r n t; do printf '  make %-8s %s\n' "$$n" "$$t"; done
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## (.*)/\1|\2/' | while IFS='|' read -r n t; do printf '  make %-8s %s\n' "$$n" "$$t"; done
 
 .venv-uv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Callboard needs Python 3.11 or newer (set PYTHON=)"; exit 1; }
