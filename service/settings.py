@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     sync_webhook_secret: Secrets = ()
     runware_concurrency: Annotated[int, Field(ge=0, le=10_000)] = 4
     sync_concurrency: Annotated[int, Field(ge=0, le=10_000)] = 3
+    runware_submits_per_minute: Annotated[int, Field(ge=0, le=100_000)] = 0
+    sync_submits_per_minute: Annotated[int, Field(ge=0, le=100_000)] = 60
     runware_resend_seconds: Annotated[float, Field(ge=0, le=86_400)] = 120
     sync_resend_seconds: Annotated[float, Field(ge=0, le=86_400)] = 3600
     deadline_seconds: Annotated[int, Field(ge=1, le=604_800)] = 3600
@@ -68,6 +70,8 @@ class Settings(BaseSettings):
 
     # The waits and limits of DESIGN.md that are not on the contract's page.
     poll_max_seconds: Seconds = 600
+    runware_reads_per_minute: Annotated[int, Field(ge=0, le=100_000)] = 0
+    sync_reads_per_minute: Annotated[int, Field(ge=0, le=100_000)] = 300
     submit_timeout_seconds: Seconds = 30
     lease_seconds: Seconds = 60
     unknown_read_seconds: Seconds = 2

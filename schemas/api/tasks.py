@@ -80,6 +80,7 @@ ProviderRequest = Annotated[
     ),
 ]
 """What is in it is checked by the provider's own rules (schemas/upstream), the model's name included."""
+AccountName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Metadata = Annotated[Any, AfterValidator(_small)]
 Seconds = Annotated[int, Field(ge=1, le=MAX_SECONDS)]
 
@@ -89,6 +90,9 @@ class Submission(Request):
 
     provider: Provider
     request: ProviderRequest
+    account: AccountName | None = Field(
+        default=None, description="Send it by this account only. Default: by any of the provider's."
+    )
     taskUUID: TaskUUID | None = Field(default=None, description="Made here when not given.")
     labels: Labels = Field(default_factory=dict)
     metadata: Metadata = Field(
@@ -105,7 +109,7 @@ class Submission(Request):
 
     # The name of the base class's validator: null is JSON, so metadata may be null.
     @field_validator(
-        *("provider", "request", "taskUUID", "labels"),
+        *("provider", "request", "account", "taskUUID", "labels"),
         *("deadlineSeconds", "startWithinSeconds", "priority"),
         mode="before",
     )
@@ -172,7 +176,9 @@ class TaskSummary(Strict):
     account: str
     model: str
     state: TaskState
-    waitingFor: str | None = Field(description="Why it is not being sent, while it is queued.")
+    waitingFor: Literal["slot", "rate", "account_paused", "retry_at"] | None = Field(
+        description="Why it is not being sent, while it is queued."
+    )
     resultsExpected: int = Field(ge=1)
     results: list[Result] = Field(description="The expected ones by index, then late ones.")
     cost: float | None = Field(description="In USD, as far as the upstream said.")

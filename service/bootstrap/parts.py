@@ -10,6 +10,7 @@ from service.bootstrap.upstreams import make_upstreams, policies, seconds
 from service.clock import SystemDice
 from service.core.url_guard import check_url
 from service.flows.accept import Accept, Defaults
+from service.flows.accounts import Accounts
 from service.flows.admit import Admit
 from service.flows.apply import Apply
 from service.flows.batcher import Batcher
@@ -58,7 +59,8 @@ async def make_parts(
         stack.push_async_callback(sink.close)
     source = settings.event_source or settings.own_url
     apply = Apply(pool, wake, dice, Fanout(dice, source), policies(settings))
-    views = Views(upstreams)
+    accounts = Accounts(pool, wake, dice, vault, upstreams)
+    views = Views()
     defaults = Defaults(settings.deadline_seconds, settings.start_within_seconds)
     accept = Accept(pool, wake, dice, upstreams, views, defaults)
     receive = Receive(pool, wake, apply, upstreams)
@@ -71,12 +73,14 @@ async def make_parts(
     )
     worker = dice.uuid()
     lease_s = settings.lease_seconds
-    submit = Submit(pool, apply, upstreams, worker=worker, lease_s=lease_s)
-    reconcile = Reconcile(pool, apply, submit, upstreams, worker=worker, lease_s=lease_s)
+    submit = Submit(pool, apply, upstreams, accounts, worker=worker, lease_s=lease_s)
+    reconcile = Reconcile(pool, apply, submit, upstreams, accounts, worker=worker, lease_s=lease_s)
     deliver = Deliver(pool, dice, vault, sinks, _delivery_policy(settings))
     upkeep = Upkeep(pool, settings.retention_days)
     admit = Admit(pool, dice, [k.get_secret_value() for k in settings.api_keys])
-    flows = Flows(wake, batcher, submit, deliver, reconcile, Pending(pool, apply, receive), upkeep)
+    flows = Flows(
+        wake, batcher, submit, deliver, reconcile, Pending(pool, apply, receive), upkeep, accounts
+    )
     _measure(metrics, apply, receive, submit, reconcile, deliver)
     metrics.gauge("inbox_waiting", "Callbacks that wait for a flusher.", lambda: batcher.waiting)
     deps = Deps(
@@ -85,6 +89,7 @@ async def make_parts(
         look=Look(pool, wake, views),
         subscribe=Subscribe(pool, dice, vault),
         admit=admit,
+        accounts=accounts,
         receive=receive,
         batcher=batcher,
         upstreams=upstreams,

@@ -141,6 +141,7 @@ async def _check_server(parts: Parts) -> None:
     if unfit is not None:
         raise StartError(unfit)
     await parts.flows.upkeep.run_once()
+    await parts.flows.accounts.ready()
 
 
 async def _first_key(settings: Settings, admit: Admit, *, embedded: bool) -> str | None:

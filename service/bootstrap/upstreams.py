@@ -1,17 +1,21 @@
 """Upstreams as the settings have them: which are on, how many at once, which waits."""
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from service.core.task import Policy
-from service.flows.upstreams import Upstream, Upstreams
+from service.flows.upstreams import DEFAULT, Upstream, Upstreams
+from service.ports import Provider
 from service.providers.runware.client import Runware
 from service.providers.sync_so.client import SyncSo
 from service.settings import Settings
+from service.store.accounts import Limits
+
+KEYLESS = "The provider {name} is off: set {setting}, or add an account (callboard accounts add)."
 
 
 def seconds(value: float) -> timedelta:
@@ -23,27 +27,38 @@ def make_upstreams(
     settings: Settings, session: aiohttp.ClientSession, callback_keys: tuple[bytes, ...]
 ) -> Upstreams:
     """Make both providers; one without a key, or that could not call back, is off and says why."""
-    key = settings.runware_api_key
-    runware = Runware(
-        session,
-        api_key=key.get_secret_value() if key else None,
-        url=settings.runware_url,
-        timeout_s=settings.submit_timeout_seconds,
+
+    def runware(key: str | None, account: str) -> Runware:
+        return Runware(
+            session,
+            api_key=key,
+            url=settings.runware_url,
+            timeout_s=settings.submit_timeout_seconds,
+            account=account,
+        )
+
+    def sync(key: str | None, account: str) -> SyncSo:
+        return SyncSo(
+            session,
+            api_key=key,
+            url=settings.sync_url,
+            webhook_secrets=tuple(s.get_secret_value() for s in settings.sync_webhook_secret),
+            timeout_s=settings.submit_timeout_seconds,
+            account=account,
+        )
+
+    runware_limits = Limits(
+        settings.runware_concurrency,
+        settings.runware_submits_per_minute,
+        settings.runware_reads_per_minute,
     )
-    key = settings.sync_api_key
-    sync = SyncSo(
-        session,
-        api_key=key.get_secret_value() if key else None,
-        url=settings.sync_url,
-        webhook_secrets=tuple(s.get_secret_value() for s in settings.sync_webhook_secret),
-        timeout_s=settings.submit_timeout_seconds,
+    sync_limits = Limits(
+        settings.sync_concurrency, settings.sync_submits_per_minute, settings.sync_reads_per_minute
     )
     return Upstreams(
         {
-            "runware": Upstream(
-                runware, settings.runware_concurrency, off_because(settings, "runware")
-            ),
-            "sync": Upstream(sync, settings.sync_concurrency, off_because(settings, "sync")),
+            "runware": _upstream(settings, "runware", runware, runware_limits),
+            "sync": _upstream(settings, "sync", sync, sync_limits),
         },
         public_url=settings.own_url,
         callback_keys=callback_keys,
@@ -51,11 +66,35 @@ def make_upstreams(
     )
 
 
+def _upstream(
+    settings: Settings,
+    name: str,
+    make: Callable[[str | None, str], Provider],
+    limits: Limits,
+) -> Upstream:
+    given = settings.runware_api_key if name == "runware" else settings.sync_api_key
+    key = (given.get_secret_value() if given else None) or None
+    provider = make(key, DEFAULT)
+    return Upstream(
+        provider,
+        limits,
+        cannot_call_back=cannot_call_back(settings, name),
+        keyless=KEYLESS.format(name=name, setting=f"CALLBOARD_{name.upper()}_API_KEY"),
+        clients={DEFAULT: provider} if key else {},
+        make_client=make,
+    )
+
+
 def off_because(settings: Settings, name: str) -> str | None:
-    """Say why nothing can be sent to a provider, and how to mend it; none when it is on."""
-    key = settings.runware_api_key if name == "runware" else settings.sync_api_key
-    if key is None or not key.get_secret_value():
-        return f"The provider {name} is off: set CALLBOARD_{name.upper()}_API_KEY."
+    """Say why nothing can be sent to a provider by the environment's account; none when it can."""
+    given = settings.runware_api_key if name == "runware" else settings.sync_api_key
+    if given is None or not given.get_secret_value():
+        return KEYLESS.format(name=name, setting=f"CALLBOARD_{name.upper()}_API_KEY")
+    return cannot_call_back(settings, name)
+
+
+def cannot_call_back(settings: Settings, name: str) -> str | None:
+    """Say why a provider could not call us back, and how to mend it; none when it can."""
     url = settings.runware_url if name == "runware" else settings.sync_url
     if settings.poll_only or is_loopback(url) or is_public_https(settings.own_url):
         return None

@@ -45,6 +45,7 @@ QUICK: dict[str, object] = {
     "handler_grace_seconds": 1,
     "runware_concurrency": 10,
     "sync_concurrency": 10,
+    "sync_submits_per_minute": 6000,
 }
 
 

@@ -97,6 +97,9 @@ def try_later(task: Task, event: TryLater, ctx: Context) -> Decision:
     wait = retry.submit_wait(
         task.attempts, ctx.policy.retry_base, ctx.policy.retry_max, event.retry_after, ctx.jitter
     )
+    if event.account:
+        # The account is paused, not the task: another account may take it at once.
+        wait = seconds(0)
     waiting = replace(
         task,
         state=State.QUEUED,

@@ -100,6 +100,8 @@ class Task:
     """Since when it holds one of its account's places upstream; none when it holds none."""
     event_sequence: int = 0
     error: Fault | None = None
+    pinned: bool = False
+    """It named its account, and is sent by no other."""
 
     @property
     def final(self) -> bool:

@@ -35,6 +35,8 @@ class Submission:
     start_within_s: int | None
     priority: int
     retry_of: UUID | None = None
+    account: str | None = None
+    """The account to send it by; none for any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ class Accept:
             start_within_s=given.start_within_s or self._defaults.start_within_s,
             deadline_s=given.deadline_s or self._defaults.deadline_s,
             retry_of=given.retry_of,
+            account=given.account,
         )
 
     def _checked(self, given: Submission, prefix: str) -> Checked:
@@ -153,7 +156,14 @@ class Accept:
             off = self._upstreams[given.provider].off_because
             if off is not None:
                 raise Invalid(errors=(FieldError(f"{prefix}/provider", off),))
+            self._check_account(given, prefix)
         return check(self._upstreams, given.provider, given.request, prefix)
+
+    def _check_account(self, given: Submission, prefix: str) -> None:
+        known = self._upstreams[given.provider].accounts
+        if given.account is not None and given.account not in known:
+            text = f"There is no account of this name for {given.provider}; there are: {', '.join(known)}."
+            raise Invalid(errors=(FieldError(f"{prefix}/account", text),))
 
 
 def _doubled(new: Sequence[NewTask]) -> list[FieldError]:

@@ -20,6 +20,7 @@ from service.core.errors import NotFound, Unavailable
 from service.core.inputs import Input
 from service.core.states import ResultState, State
 from service.core.task import Card, Policy, Result, Task
+from service.flows import pauses
 from service.flows.fanout import Fanout
 from service.flows.wake import Topic, Wake
 from service.ports import Dice
@@ -130,6 +131,8 @@ class Apply:
         moved = [a for a in applied if a.decision and a.decision.verdict is Verdict.MOVE]
         if moved and locked.now is not None:
             await self._write(conn, locked.now, moved, locked.tasks, present)
+        # Last: accounts are locked after tasks, everywhere.
+        await pauses.hear(conn, applied, self._policies, self._dice.jitter())
         return applied
 
     async def _write(
@@ -149,6 +152,9 @@ class Apply:
             for u in uuids
         ]
         await transitions.write(conn, changed, written.terminal)
+        leaving = [u for u in uuids if _left_its_slot(before[u], after[u])]
+        if leaving:
+            await transitions.leave_slots(conn, leaving)
         results = _changed_results(before, after, uuids)
         if results:
             await transitions.write_results(conn, results, written.of_results)
@@ -208,6 +214,13 @@ def _topics(decision: Decision) -> set[Topic]:
     if decision.task.final or decision.task.state is State.QUEUED:
         topics.add(Topic.SUBMIT)
     return topics
+
+
+def _left_its_slot(before: Task, after: Task) -> bool:
+    """Whether its place is free now; one that was claimed and ended unsent has one too."""
+    if after.slot_since is not None:
+        return False
+    return before.slot_since is not None or (after.final and not before.final)
 
 
 def _worth_telling(a: Applied) -> bool:

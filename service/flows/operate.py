@@ -96,4 +96,5 @@ class Operate:
             start_within_s=max(int((task.start_by - task.created_at).total_seconds()), 1),
             deadline_s=task.deadline_seconds,
             retry_of=task.task_uuid,
+            account=task.account if task.pinned else None,
         )

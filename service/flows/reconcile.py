@@ -15,6 +15,7 @@ from service.core.decide import Step, next_step
 from service.core.errors import Unavailable
 from service.core.inputs import ReadFailed, Reading, ReadNothing, Report, Tick
 from service.core.task import Fault, FaultKind, FirstSend, Task
+from service.flows.accounts import Accounts
 from service.flows.apply import Apply, Change
 from service.flows.submit import Submit
 from service.flows.upstreams import Upstreams
@@ -33,6 +34,7 @@ class Reconcile:
         apply: Apply,
         submit: Submit,
         upstreams: Upstreams,
+        accounts: Accounts,
         *,
         worker: UUID,
         lease_s: float,
@@ -41,6 +43,7 @@ class Reconcile:
         self._apply = apply
         self._submit = submit
         self._upstreams = upstreams
+        self._accounts = accounts
         self._worker = worker
         self._lease_s = lease_s
         self.reads: Counter[tuple[str, str]] = Counter()
@@ -60,10 +63,11 @@ class Reconcile:
         match step:
             case Step.TICK:
                 await self._apply.run([Change(task.task_uuid, Tick(), "clock")])
-            case Step.SEND if self._upstreams[task.provider].off_because is None:
+            case Step.SEND if self._may_call(task) is None:
                 await self._submit.send_again(task)
             case Step.SEND | Step.READ:
-                await self._read(task)
+                if await self._accounts.read_turn(task):
+                    await self._read(task)
 
     async def expire(self, limit: int = 100) -> int:
         """End queued tasks that were not sent in time; gives how many.
@@ -100,14 +104,23 @@ class Reconcile:
         note = history.Entry(task.task_uuid, "upstream", "read", detail=detail)
         await self._apply.run([Change(task.task_uuid, reading, "poll")], [note])
 
-    async def _ask(self, task: Task, send: FirstSend | None) -> Reading:
+    def _may_call(self, task: Task) -> Fault | None:
+        """Say why this process cannot call for a task; none when it can."""
         upstream = self._upstreams[task.provider]
         if upstream.off_because is not None:
-            return ReadFailed(Fault("provider_off", upstream.off_because, FaultKind.TRANSIENT))
+            return Fault("provider_off", upstream.off_because, FaultKind.TRANSIENT)
+        if not upstream.knows(task.account):
+            text = f"This process has no key of the account {task.account}."
+            return Fault("no_api_key", text, FaultKind.TRANSIENT)
+        return None
+
+    async def _ask(self, task: Task, send: FirstSend | None) -> Reading:
+        if (why_not := self._may_call(task)) is not None:
+            return ReadFailed(why_not)
         if send is None:
             return ReadFailed(Fault("never_sent", "Nothing was sent from here."))
         try:
-            return await upstream.provider.read(task, send)
+            return await self._upstreams[task.provider].client(task.account).read(task, send)
         except Exception:
             # A provider never raises; if one does, its task still has to reach its end.
             log.exception("task.read_broke", task_id=str(task.task_uuid))

@@ -12,25 +12,30 @@ from uuid import UUID
 
 import structlog
 
+from service.core import rate
 from service.core.errors import Unavailable
 from service.core.inputs import Accepted, Answer, Refused, SendStarted, SubmitUnknown, TryLater
 from service.core.task import FirstSend, Task
+from service.flows.accounts import Accounts
 from service.flows.apply import Apply, Change
-from service.flows.upstreams import Upstream, Upstreams
-from service.store import history, tasks
-from service.store.pool import Conn, Pool, connection, transaction
+from service.flows.upstreams import Upstreams
+from service.ports import Provider
+from service.store import accounts, history, tasks
+from service.store.accounts import Name
+from service.store.pool import Conn, Pool, transaction
 
 log = structlog.get_logger()
 
 
 class Submit:
-    """Sends tasks upstream, at most as many at once as the provider's concurrency."""
+    """Sends tasks upstream, at most as many at once as their accounts have places."""
 
     def __init__(
         self,
         pool: Pool,
         apply: Apply,
         upstreams: Upstreams,
+        accounts: Accounts,
         *,
         worker: UUID,
         lease_s: float,
@@ -38,63 +43,66 @@ class Submit:
         self._pool = pool
         self._apply = apply
         self._upstreams = upstreams
+        self._accounts = accounts
         self._worker = worker
         self._lease_s = lease_s
-        # Claimed and not yet counted as a taken place: `slot_since` is set with `sent_at`.
-        self._starting: Counter[str] = Counter()
         self.answers: Counter[tuple[str, str]] = Counter()
 
     async def claim(self, limit: int) -> list[Task]:
-        """Claim queued tasks for which there is a place upstream."""
+        """Claim queued tasks for which an account has a place, and its turn has come."""
+        await self._accounts.ready()
         claimed: list[Task] = []
-        try:
-            async with connection(self._pool) as conn:
-                for upstream in self._upstreams.on():
-                    claimed += await self._claim_of(conn, upstream, limit - len(claimed))
-        except BaseException:
-            # What is not handed on is not sent from here: its lease ends by itself.
-            self._forget(claimed)
-            raise
+        for name in self._accounts.in_turn():
+            if len(claimed) == limit:
+                break
+            try:
+                claimed += await self._claim_of(name, limit - len(claimed))
+            except Unavailable:
+                if not claimed:
+                    raise
+                break
         return claimed
 
-    async def _claim_of(self, conn: Conn, upstream: Upstream, limit: int) -> Sequence[Task]:
-        name = upstream.provider.name
-        # Read before the places are counted: what begins in between is counted twice, never not at all.
-        starting = self._starting[name]
-        taken = await tasks.slots_taken(conn, name) + starting
-        room = min(upstream.concurrency - taken, limit)
-        if room <= 0:
-            return ()
-        found = await tasks.claim_queued(conn, name, room, self._lease_s, self._worker)
-        self._starting[name] += len(found)
+    async def _claim_of(self, name: Name, limit: int) -> Sequence[Task]:
+        """Claim for one account, alone: its places, its rate and its pause are looked at under one lock."""
+        async with transaction(self._pool) as conn:
+            turn = await accounts.take_turn(conn, name)
+            if turn is None:
+                return ()
+            most = min(limit, rate.room(turn.send_at, turn.per_minute, turn.now))
+            most = min(most, 1) if turn.half_open else most
+            places = await accounts.free_slots(conn, name, turn.concurrency, most) if most else []
+            if not places:
+                return ()
+            found = await tasks.claim_queued(
+                conn, name.provider, name.account, len(places), self._lease_s, self._worker
+            )
+            if not found:
+                return ()
+            taken = dict(zip(places, (t.task_uuid for t in found), strict=False))
+            await accounts.take_slots(conn, name, taken)
+            next_at = rate.after(turn.send_at, turn.per_minute, turn.now, len(found))
+            probed_until = found[0].lease_until if turn.half_open else None
+            if turn.per_minute or turn.half_open:
+                await accounts.turn_taken(conn, name, next_at, probed_until)
         return found
-
-    def _forget(self, claimed: Sequence[Task]) -> None:
-        for task in claimed:
-            self._starting[task.provider] -= 1
 
     async def work(self, task: Task) -> None:
         """Send a claimed task and apply the answer."""
-        began = asyncio.get_running_loop().time()
-        try:
-            begun = await self._begin(task)
-        finally:
-            self._forget([task])
-        if begun is not None:
-            await self._send(*begun, began)
-
-    async def send_again(self, task: Task) -> None:
-        """Repeat the first bytes of a task with an unknown outcome; `decide` has the last word."""
         began = asyncio.get_running_loop().time()
         begun = await self._begin(task)
         if begun is not None:
             await self._send(*begun, began)
 
+    async def send_again(self, task: Task) -> None:
+        """Repeat the first bytes of a task with an unknown outcome; `decide` has the last word."""
+        await self.work(task)
+
     async def release(self, claimed: Sequence[Task]) -> None:
-        """Give back claims that were not sent (a drain)."""
-        self._forget(claimed)
-        async with connection(self._pool) as conn:
+        """Give back claims that were not sent, with their places (a drain)."""
+        async with transaction(self._pool) as conn:
             await tasks.release(conn, claimed)
+            await accounts.give_back(conn, [t.task_uuid for t in claimed])
 
     async def _begin(self, task: Task) -> tuple[Task, FirstSend] | None:
         """Commit that the send begins, with its bytes; none when it must not be sent."""
@@ -103,6 +111,8 @@ class Submit:
             applied = await self._apply.batch(conn, [change])
             decision = applied[0].decision
             begun = None
+            if decision is not None and decision.reason == "sent_again":
+                await self._accounts.count_resend(conn, task)
             if decision is not None and decision.reason in {"sent", "sent_again"}:
                 first = decision.reason == "sent"
                 begun = (decision.task, await self._bytes(conn, decision.task, first=first))
@@ -118,20 +128,18 @@ class Submit:
         if kept is not None and not first:
             return kept
         url = self._upstreams.webhook_url(task.provider, task.task_uuid)
-        provider = self._upstreams[task.provider].provider
-        send = provider.first_send(task, json.loads(request), url)
+        send = self._client(task).first_send(task, json.loads(request), url)
         await tasks.keep_first_send(conn, task.task_uuid, send)
         return send
 
     async def _send(self, task: Task, send: FirstSend, began: float) -> None:
-        provider = self._upstreams[task.provider].provider
         loop = asyncio.get_running_loop()
         if loop.time() - began > self._spare_s(task):
             # This process stood still since it committed; past the lease, another one takes over.
             log.warning("task.not_sent_in_time", task_id=str(task.task_uuid))
             return
         began = loop.time()
-        answer = await provider.submit(task, send)
+        answer = await self._client(task).submit(task, send)
         took_ms = int((loop.time() - began) * 1000)
         self.answers[task.provider, type(answer).__name__] += 1
         detail = {"attempt": task.attempts, "durationMs": took_ms, **describe(answer)}
@@ -143,6 +151,9 @@ class Submit:
         except Unavailable:
             # Lost with the database: the lease ends, and the outcome is read like any unknown one.
             log.exception("task.answer_lost", task_id=str(task.task_uuid))
+
+    def _client(self, task: Task) -> Provider:
+        return self._upstreams[task.provider].client(task.account)
 
     def _spare_s(self, task: Task) -> float:
         """Say how much later than its commit a send may begin, to end inside its lease."""

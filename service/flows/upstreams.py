@@ -1,20 +1,67 @@
 """The upstreams of this process: which are on, under which limits, and what they are told to call."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from uuid import UUID
 
 from service.core import callback_token
 from service.ports import Provider
+from service.store.accounts import Limits
+
+DEFAULT = "default"
+"""The account of the environment."""
 
 
-@dataclass(frozen=True, slots=True)
 class Upstream:
-    """A provider with its limits. `off_because` says in words why nothing can be sent to it."""
+    """A provider with the accounts it can be called by.
 
-    provider: Provider
-    concurrency: int
-    off_because: str | None = None
+    `provider` answers about requests and callbacks; a `client` calls by one account. `limits` are those of the
+    environment's account.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        limits: Limits,
+        *,
+        cannot_call_back: str | None = None,
+        keyless: str = "",
+        clients: Mapping[str, Provider] | None = None,
+        make_client: Callable[[str | None, str], Provider] | None = None,
+    ) -> None:
+        self.provider = provider
+        self.limits = limits
+        self._cannot_call_back = cannot_call_back
+        self._keyless = keyless
+        self._own = {DEFAULT: provider} if clients is None else dict(clients)
+        self._clients = dict(self._own)
+        self._make_client = make_client
+
+    @property
+    def off_because(self) -> str | None:
+        """Why nothing can be sent to it, and how to mend it; none when it is on."""
+        return self._cannot_call_back or (None if self._clients else self._keyless)
+
+    @property
+    def accounts(self) -> list[str]:
+        """The names of the accounts that this process has the keys of."""
+        return sorted(self._clients)
+
+    def knows(self, account: str) -> bool:
+        """Whether this process has the key of an account."""
+        return account in self._clients
+
+    def client(self, account: str) -> Provider:
+        """Give what calls by an account; without its key, one that says so."""
+        known = self._clients.get(account)
+        if known is not None or self._make_client is None:
+            return known or self.provider
+        return self._make_client(None, account)
+
+    def know(self, keys: Mapping[str, str]) -> None:
+        """Take the keys of the accounts that were given by hand; the environment's own come first."""
+        if self._make_client is not None:
+            made = {name: self._make_client(key, name) for name, key in keys.items()}
+            self._clients = made | self._own
 
 
 class Upstreams:

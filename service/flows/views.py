@@ -1,22 +1,19 @@
 """Tasks as they are shown: loaded from the store, made by `wire`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from service.core.states import State
 from service.core.task import Task
-from service.flows.upstreams import Upstreams
-from service.store import tasks, upkeep
-from service.store.pool import Conn
+from service.flows.accounts import waits_for
+from service.store import accounts, tasks, upkeep
+from service.store.pool import Conn, Record
 from service.wire.api import page_bytes, task_view_bytes
 
 
 class Views:
     """Makes the JSON of tasks."""
-
-    def __init__(self, upstreams: Upstreams) -> None:
-        self._upstreams = upstreams
 
     async def load(self, conn: Conn, tenant: str, uuids: Sequence[UUID]) -> list[bytes]:
         """Load tasks as they are shown, in the given order; others' tasks are left out."""
@@ -29,11 +26,11 @@ class Views:
         if not loaded:
             return []
         cards = await tasks.cards(conn, [t.task_uuid for t in loaded], requests=True)
-        full = await self._full(conn, loaded)
+        rooms = await self._rooms(conn, loaded)
         now = await upkeep.clock(conn)
         return [
             task_view_bytes(
-                t, cards[t.task_uuid], with_request=True, waiting_for=_waiting_for(t, now, full)
+                t, cards[t.task_uuid], with_request=True, waiting_for=_waiting_for(t, now, rooms)
             )
             for t in loaded
         ]
@@ -42,19 +39,23 @@ class Views:
         """Make a page of things that are JSON already."""
         return page_bytes(items, next_cursor)
 
-    async def _full(self, conn: Conn, loaded: Sequence[Task]) -> Mapping[str, bool]:
-        """Say of which providers, among those that tasks wait for, every place is taken."""
-        waited = {t.provider for t in loaded if t.state is State.QUEUED}
-        return {
-            name: await tasks.slots_taken(conn, name) >= self._upstreams[name].concurrency
-            for name in waited
-            if name in self._upstreams
-        }
+    async def _rooms(self, conn: Conn, loaded: Sequence[Task]) -> list[Record]:
+        """Load the accounts that queued tasks wait for."""
+        waited = {(t.tenant, t.provider) for t in loaded if t.state is State.QUEUED}
+        found: list[Record] = []
+        for tenant in sorted({tenant for tenant, _ in waited}):
+            found += await accounts.room(
+                conn, tenant, sorted({p for t, p in waited if t == tenant})
+            )
+        return found
 
 
-def _waiting_for(task: Task, now: datetime, full: Mapping[str, bool]) -> str | None:
+def _waiting_for(task: Task, now: datetime, rooms: Sequence[Record]) -> str | None:
     if task.state is not State.QUEUED:
         return None
     if task.look_again_at is not None and task.look_again_at > now:
         return "retry_at"
-    return "slot" if full.get(task.provider) else None
+    mine = [r for r in rooms if r["provider"] == task.provider]
+    if task.pinned:
+        mine = [r for r in mine if r["account"] == task.account]
+    return waits_for(mine, now)

@@ -31,6 +31,8 @@ class NewTask:
     start_within_s: int
     deadline_s: int
     retry_of: UUID | None = None
+    account: str | None = None
+    """The account it names; none when any may send it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ async def insert(
         [n.deadline_s for n in new],
         [n.retry_of for n in new],
         now,
+        [n.account for n in new],
     )
     seq = {r["task_uuid"]: r["seq"] for r in inserted}
     if len(seq) == len(new):
@@ -94,10 +97,16 @@ async def _insert_payloads(
 
 
 async def claim_queued(
-    conn: Conn, provider: str, limit: int, lease_s: float, owner: UUID, now: datetime | None = None
+    conn: Conn,
+    provider: str,
+    account: str,
+    limit: int,
+    lease_s: float,
+    owner: UUID,
+    now: datetime | None = None,
 ) -> tuple[Task, ...]:
-    """Claim tasks to be sent, those first that go first; their results are not loaded."""
-    found = await conn.fetch(SQL["claim_queued"], provider, limit, lease_s, owner, now)
+    """Claim tasks to be sent by an account, those first that go first; their results are not loaded."""
+    found = await conn.fetch(SQL["claim_queued"], provider, account, limit, lease_s, owner, now)
     ordered = sorted(found, key=lambda r: (-r["priority"], r["seq"]))
     return tuple(rows.task_of(r, ()) for r in ordered)
 
@@ -121,11 +130,6 @@ async def never_started(conn: Conn, limit: int, now: datetime | None = None) -> 
     """Find queued tasks whose time to be sent passed."""
     found = await conn.fetch(SQL["list_never_started"], limit, now)
     return [r["task_uuid"] for r in found]
-
-
-async def slots_taken(conn: Conn, provider: str) -> int:
-    """Count the places upstream that tasks of a provider hold."""
-    return int(await conn.fetchval(SQL["count_slots"], provider))
 
 
 async def get(conn: Conn, uuids: Sequence[UUID]) -> dict[UUID, Task]:

@@ -63,6 +63,11 @@ async def write(conn: Conn, changed: Sequence[Task], terminal_events: dict[UUID,
     )
 
 
+async def leave_slots(conn: Conn, uuids: Sequence[UUID]) -> None:
+    """Free the places that tasks held at their accounts."""
+    await conn.execute(SQL["leave_slots"], list(uuids))
+
+
 async def write_results(
     conn: Conn, changed: Sequence[tuple[UUID, Result]], events: dict[tuple[UUID, int], UUID]
 ) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from service.core.states import CallbackOutcome
 from service.flows.accept import Accept
+from service.flows.accounts import Accounts
 from service.flows.admit import Admit
 from service.flows.batcher import Batcher
 from service.flows.look import Look
@@ -38,6 +39,7 @@ class Deps:
     look: Look
     subscribe: Subscribe
     admit: Admit
+    accounts: Accounts
     receive: Receive
     batcher: Batcher[Incoming, CallbackOutcome]
     upstreams: Upstreams

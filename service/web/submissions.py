@@ -84,6 +84,7 @@ def _submission(given: Given) -> Submission:
         deadline_s=given.deadlineSeconds,
         start_within_s=given.startWithinSeconds,
         priority=given.priority,
+        account=given.account,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from service.core.states import CallbackOutcome
+from service.flows.accounts import REFRESH_S, Accounts
 from service.flows.batcher import Batcher
 from service.flows.deliver import Deliver
 from service.flows.pending import Pending
@@ -41,6 +42,7 @@ class Flows:
     reconcile: Reconcile
     pending: Pending
     upkeep: Upkeep
+    accounts: Accounts
 
 
 def loops(
@@ -53,7 +55,8 @@ def loops(
         Role.DELIVER: lambda: _deliver(flows, poll_s, deliveries),
         Role.RECONCILE: lambda: _reconcile(flows, poll_s),
     }
-    return [loop for role in Role if role in roles for loop in makers[role]()]
+    known = Every("accounts", flows.accounts.refresh, REFRESH_S)
+    return [known, *(loop for role in Role if role in roles for loop in makers[role]())]
 
 
 def _api(flows: Flows) -> list[Loop]:

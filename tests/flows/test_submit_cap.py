@@ -1,7 +1,6 @@
 """The cap: never more under way upstream than its concurrency, whatever happens in between."""
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
@@ -18,7 +17,6 @@ from tests.support.flows import (
     cut,
     lawful,
     one,
-    pass_time,
     submission,
     task,
     until,
@@ -68,8 +66,7 @@ async def test_claims_that_have_not_begun_take_their_place(house: House) -> None
     assert len(await house.submit.claim(100)) == CAP
 
 
-async def test_a_send_that_begins_while_places_are_counted_is_counted(pool: Pool) -> None:
-    """Its row may be too new for the count, and its claim no longer be remembered, at the same time."""
+async def test_a_send_that_begins_while_another_claims_keeps_its_place(pool: Pool) -> None:
     wire = Wire(pool)
     house = make_house(wire.pool, concurrency=CAP)
     house.providers["runware"].hold.clear()
@@ -81,29 +78,34 @@ async def test_a_send_that_begins_while_places_are_counted_is_counted(pool: Pool
             group.create_task(house.submit.work(claimed[0]))
             await until(lambda: _is(len(house.providers["runware"].sent) == 1))
 
-        wire.after["count_slots"] = begin
+        wire.after["free_slots"] = begin
         claimed += await house.submit.claim(100)
         assert len(claimed) <= CAP
         house.providers["runware"].hold.set()
 
 
-async def test_a_claim_that_breaks_off_leaves_no_place_taken_for_ever(pool: Pool) -> None:
+async def test_a_claim_that_breaks_off_takes_neither_task_nor_place(pool: Pool) -> None:
     wire = Wire(pool)
     house = make_house(wire.pool, concurrency=CAP)
     await accepted(house, *[submission() for _ in range(CAP)])
-    counts = _Nth(2)
-
-    async def second(conn: object) -> None:
-        if counts.next():
-            await cut(conn)
-        wire.before["count_slots"] = second
-
-    wire.before["count_slots"] = second
+    wire.before["take_slots"] = cut
     with pytest.raises(Unavailable):
         await house.submit.claim(100)
-    await pass_time(pool, 61)
-    wire.before.clear()
     assert len(await house.submit.claim(100)) == CAP
+
+
+async def test_what_was_claimed_before_a_claim_broke_off_is_sent(pool: Pool) -> None:
+    wire = Wire(pool)
+    house = make_house(wire.pool, concurrency=CAP)
+    await accepted(house, submission(), submission(provider="sync"))
+    await house.accounts.ready()
+
+    async def cut_the_next(_conn: object) -> None:
+        wire.before["take_turn"] = cut
+
+    wire.after["take_slots"] = cut_the_next
+    assert len(await house.submit.claim(100)) == 1
+    assert len(await house.submit.claim(100)) == 1
 
 
 async def test_a_canceled_task_keeps_its_place_until_the_upstream_ended_it(
@@ -146,14 +148,6 @@ async def test_nothing_is_claimed_for_a_provider_that_is_off(pool: Pool) -> None
     off = make_house(pool, off={"runware": "It has no key."})
     assert await off.submit.claim(10) == []
     assert len(await on.submit.claim(10)) == 1
-
-
-class _Nth:
-    def __init__(self, wanted: int) -> None:
-        self._left: Iterator[bool] = iter([False] * (wanted - 1) + [True])
-
-    def next(self) -> bool:
-        return next(self._left, False)
 
 
 async def _is(value: bool) -> bool:

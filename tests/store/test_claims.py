@@ -55,7 +55,10 @@ async def put(
 
 
 async def queued(conn: Any, limit: int = 10, now: datetime = NOW) -> list[UUID]:
-    return [t.task_uuid for t in await tasks.claim_queued(conn, "runware", limit, 60, WORKER, now)]
+    return [
+        t.task_uuid
+        for t in await tasks.claim_queued(conn, "runware", "default", limit, 60, WORKER, now)
+    ]
 
 
 async def due(conn: Any, limit: int = 10, now: datetime = NOW) -> list[UUID]:
@@ -66,7 +69,7 @@ async def due(conn: Any, limit: int = 10, now: datetime = NOW) -> list[UUID]:
 async def test_a_claim_writes_the_lease_and_nothing_else(conn: Any) -> None:
     await put(conn)
     before = dict(await conn.fetchrow("SELECT * FROM callboard.tasks"))
-    (claimed,) = await tasks.claim_queued(conn, "runware", 5, 60, WORKER, NOW)
+    (claimed,) = await tasks.claim_queued(conn, "runware", "default", 5, 60, WORKER, NOW)
     after = dict(await conn.fetchrow("SELECT * FROM callboard.tasks"))
     changed = {k: v for k, v in after.items() if v != before[k]}
     lease = NOW + timedelta(seconds=60)
@@ -123,9 +126,9 @@ async def test_two_claims_at_once_share_what_there_is(pool: Pool) -> None:
 
 async def test_a_release_gives_back_its_own_claim_only(conn: Any) -> None:
     await put(conn)
-    (stale,) = await tasks.claim_queued(conn, "runware", 5, 60, WORKER, NOW)
+    (stale,) = await tasks.claim_queued(conn, "runware", "default", 5, 60, WORKER, NOW)
     later = NOW + timedelta(seconds=61)
-    (fresh,) = await tasks.claim_queued(conn, "runware", 5, 60, OTHER, later)
+    (fresh,) = await tasks.claim_queued(conn, "runware", "default", 5, 60, OTHER, later)
     await tasks.release(conn, [stale])
     assert await queued(conn, now=later) == []
     await tasks.release(conn, [fresh])
@@ -173,10 +176,9 @@ FROM callboard.events AS e;
 """
 NOBODY = "'00000000-0000-4000-8000-000000000000'"
 PLANS = {
-    "claim_queued": (f"'runware', 10, 60, {NOBODY}, NULL", {"tasks_queue": "provider ="}),
+    "claim_queued": (f"'runware', 'default', 10, 60, {NOBODY}, NULL", {"tasks_queue": "queue ="}),
     "claim_due": (f"10, 60, {NOBODY}, NULL", {"tasks_due": "look_again_at <="}),
     "list_never_started": ("10, NULL", {"tasks_never_started": "start_by <="}),
-    "count_slots": ("'runware'", {"tasks_slots": "provider ="}),
     "claim_deliveries": (
         "10, 20, '{}', '{}', 4, NULL",
         {"deliveries_due": "next_at <=", "deliveries_order": "target ="},

@@ -1,6 +1,7 @@
 """Doubles at the outer wall only: an upstream, a target for events, and the dice."""
 
 import asyncio
+import copy
 import hashlib
 import json
 from collections.abc import Mapping
@@ -37,12 +38,20 @@ class FakeProvider:
 
     def __init__(self, name: str = "runware") -> None:
         self.name = name
+        self.account = "default"
+        self.key: str | None = "key-1"
         self.answers: list[Answer | Exception] = []
         self.readings: list[Reading] = []
         self.sent: list[FirstSend] = []
         self.reads: list[tuple[UUID, FirstSend]] = []
         self.hold = asyncio.Event()
         self.hold.set()
+
+    def by_account(self, key: str | None, account: str) -> "FakeProvider":
+        """Give the same upstream by another account: what it is sent and what it says is one."""
+        other = copy.copy(self)
+        other.account, other.key = account, key
+        return other
 
     def check(self, request: object) -> Checked:
         """Take an object with a model; every other fault has its pointer."""
@@ -78,7 +87,9 @@ class FakeProvider:
     ) -> FirstSend:
         """Send the request with our URL in it."""
         body = {**request, "taskUUID": str(task.task_uuid), "webhookURL": webhook_url}
-        return FirstSend("https://upstream.example", json.dumps(body).encode(), "default", "key-1")
+        return FirstSend(
+            "https://upstream.example", json.dumps(body).encode(), self.account, self.key or ""
+        )
 
     async def submit(self, task: Task, send: FirstSend) -> Answer:
         """Give the next answer; without one, accept."""

@@ -131,7 +131,7 @@ def settle_in(house: House, provider: FakeProvider) -> None:
     """Let another upstream take its place in a house."""
     by_name = cast("dict[str, Any]", house.upstreams._by_name)
     old = by_name[provider.name]
-    by_name[provider.name] = type(old)(provider, old.concurrency, old.off_because)
+    by_name[provider.name] = type(old)(provider, old.limits, cannot_call_back=old.off_because)
     cast("dict[str, FakeProvider]", house.providers)[provider.name] = provider
 
 
@@ -143,12 +143,13 @@ def submission(
     metadata: object = None,
     start_within_s: int | None = None,
     priority: int = 0,
+    account: str | None = None,
     **request: object,
 ) -> Submission:
     """Make a good submission; what is not its own goes into the request."""
     body = {"model": "sync:3@0", **request}
-    given = labels or {}
-    return Submission(provider, body, task_uuid, given, metadata, None, start_within_s, priority)
+    own = (labels or {}, metadata, None, start_within_s, priority)
+    return Submission(provider, body, task_uuid, *own, account=account)
 
 
 async def accepted(house: House, *given: Submission) -> list[UUID]:
@@ -215,7 +216,14 @@ async def told(pool: Pool, task_uuid: UUID) -> list[str]:
 
 async def pass_time(pool: Pool, seconds: float) -> None:
     """Let time pass: everything that was or will be moves back by as much."""
-    for table, columns in (("tasks", TIMES), ("deliveries", ("next_at", "lease_until"))):
+    of_accounts = ("send_at", "read_at", "paused_since", "paused_until")
+    moving = (
+        ("tasks", TIMES),
+        ("deliveries", ("next_at", "lease_until")),
+        ("accounts", of_accounts),
+        ("slots", ("taken_at",)),
+    )
+    for table, columns in moving:
         moved = ", ".join(f"{c} = {c} - make_interval(secs => $1)" for c in columns)
         await pool.execute(f"UPDATE callboard.{table} SET {moved}", float(seconds))  # noqa: S608 - our own names
 

@@ -12,6 +12,7 @@ from service.core.inputs import Input
 from service.core.states import CallbackOutcome
 from service.core.task import Policy
 from service.flows.accept import Accept, Defaults
+from service.flows.accounts import Accounts
 from service.flows.admit import Admit
 from service.flows.apply import Applied, Apply, Change
 from service.flows.batcher import Batcher
@@ -29,6 +30,7 @@ from service.flows.upstreams import Upstream, Upstreams
 from service.flows.views import Views
 from service.flows.wake import Wake
 from service.ports import Dice
+from service.store.accounts import Limits
 from service.store.pool import Pool
 from service.vault import Vault
 from tests.support.fakes import FakeProvider, FakeSink, LoadedDice
@@ -67,6 +69,7 @@ class House:
     subscribe: Subscribe
     admit: Admit
     upkeep: Upkeep
+    accounts: Accounts
 
     async def send_queued(self) -> int:
         """Send every queued task there is a place for; gives how many."""
@@ -95,6 +98,8 @@ def make_house(
     off: Mapping[str, str] | None = None,
     policy: Policy = POLICY,
     concurrency: int = 100,
+    per_minute: int = 0,
+    reads_per_minute: int = 0,
     patience_s: float = 4.0,
     fake: type[FakeProvider] = FakeProvider,
 ) -> House:
@@ -103,17 +108,26 @@ def make_house(
     wake, vault, sink = Wake(), Vault([b"k" * 32]), FakeSink()
     providers = {name: fake(name) for name in ("runware", "sync")}
     upstreams = Upstreams(
-        {n: Upstream(p, concurrency, (off or {}).get(n)) for n, p in providers.items()},
+        {
+            n: Upstream(
+                p,
+                Limits(concurrency, per_minute, reads_per_minute),
+                cannot_call_back=(off or {}).get(n),
+                make_client=p.by_account,
+            )
+            for n, p in providers.items()
+        },
         public_url=PUBLIC_URL,
         callback_keys=CALLBACK_KEYS,
         poll_only=False,
     )
     policies = dict.fromkeys(providers, policy)
     apply = Apply(pool, wake, dice, Fanout(dice, PUBLIC_URL), policies)
-    views = Views(upstreams)
+    accounts = Accounts(pool, wake, dice, vault, upstreams)
+    views = Views()
     accept = Accept(pool, wake, dice, upstreams, views, Defaults(3600, 604_800))
     receive = Receive(pool, wake, apply, upstreams)
-    submit = Submit(pool, apply, upstreams, worker=WORKER, lease_s=60.0)
+    submit = Submit(pool, apply, upstreams, accounts, worker=WORKER, lease_s=60.0)
     return House(
         pool=pool,
         wake=wake,
@@ -135,10 +149,11 @@ def make_house(
         ),
         pending=Pending(pool, apply, receive),
         deliver=Deliver(pool, dice, vault, {"webhook": sink, "file": sink}, DELIVERIES),
-        reconcile=Reconcile(pool, apply, submit, upstreams, worker=WORKER, lease_s=60.0),
+        reconcile=Reconcile(pool, apply, submit, upstreams, accounts, worker=WORKER, lease_s=60.0),
         operate=Operate(pool, dice, apply, accept, views),
         look=Look(pool, wake, views),
         subscribe=Subscribe(pool, dice, vault),
         admit=Admit(pool, dice, [API_KEY]),
         upkeep=Upkeep(pool, retention_days=30),
+        accounts=accounts,
     )

@@ -130,7 +130,7 @@ async def serving(
 ) -> AsyncIterator[Api]:
     """Serve the web of a house until the block ends; its inbox is flushed as in production."""
     house = make_house(
-        pool, dice=SystemDice(), off=off, concurrency=10_000, patience_s=patience_s, fake=fake
+        pool, dice=SystemDice(), off=off, concurrency=500, patience_s=patience_s, fake=fake
     )
     health = Health()
     deps = Deps(
@@ -139,6 +139,7 @@ async def serving(
         look=house.look,
         subscribe=house.subscribe,
         admit=house.admit,
+        accounts=house.accounts,
         receive=house.receive,
         batcher=house.batcher,
         upstreams=house.upstreams,

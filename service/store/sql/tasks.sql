@@ -12,14 +12,16 @@
 -- $8 integer[] deadline seconds
 -- $9 uuid[] the task each repeats, or null
 -- $10 timestamptz now, or null for the database's clock
+-- $11 text[] the account each names, or null for any
 INSERT INTO callboard.tasks (task_uuid, tenant, provider, model, state, priority, results_expected,
-                             created_at, start_by, deadline_seconds, look_again_at, retry_of)
+                             created_at, start_by, deadline_seconds, look_again_at, retry_of, account, pinned)
 SELECT n.task_uuid, $2::text, n.provider, n.model, 'queued', n.priority, n.results_expected,
-       c.at, c.at + make_interval(secs => n.start_within), n.deadline_seconds, c.at, n.retry_of
+       c.at, c.at + make_interval(secs => n.start_within), n.deadline_seconds, c.at, n.retry_of,
+       coalesce(n.account, 'default'), n.account IS NOT NULL
 FROM unnest($1::uuid[], $3::text[], $4::text[], $5::smallint[], $6::smallint[], $7::integer[],
-            $8::integer[], $9::uuid[]) WITH ORDINALITY
+            $8::integer[], $9::uuid[], $11::text[]) WITH ORDINALITY
      AS n (task_uuid, provider, model, priority, results_expected, start_within, deadline_seconds,
-           retry_of, position),
+           retry_of, account, position),
      (SELECT coalesce($10::timestamptz, clock_timestamp()) AS at) AS c
 ORDER BY n.position
 ON CONFLICT (task_uuid) DO NOTHING
@@ -60,25 +62,32 @@ FROM unnest($1::uuid[], $2::smallint[]) AS n (task_uuid, expected),
      generate_series(0, n.expected - 1) AS i (index)
 
 -- name: claim_queued
--- Claim tasks of one provider to be sent, larger priority and older first. An array, not a join: a generic plan
--- takes the limit for a tenth of all rows, and would read the whole table to join that many.
+-- Claim tasks of one provider to be sent by one account: those that name it and those that name none, larger
+-- priority and older first. Each queue is read by its index; what is locked beyond the limit is left again.
+-- An array, not a join: a generic plan takes the limit for a tenth of all rows, and would read the whole table
+-- to join that many.
 -- $1 text provider
--- $2 integer how many
--- $3 double precision lease seconds
--- $4 uuid the worker
--- $5 timestamptz now, or null
+-- $2 text account
+-- $3 integer how many
+-- $4 double precision lease seconds
+-- $5 uuid the worker
+-- $6 timestamptz now, or null
 WITH due AS MATERIALIZED (
   SELECT t.task_uuid
-  FROM callboard.tasks AS t
-  WHERE t.state = 'queued' AND t.provider = $1::text
-    AND t.look_again_at <= coalesce($5::timestamptz, clock_timestamp())
-    AND (t.lease_until IS NULL OR t.lease_until <= coalesce($5::timestamptz, clock_timestamp()))
+  FROM unnest(ARRAY['', $2::text]) AS q (queue),
+       LATERAL (SELECT t.task_uuid, t.priority, t.seq
+                FROM callboard.tasks AS t
+                WHERE t.state = 'queued' AND t.provider = $1::text AND t.queue = q.queue
+                  AND t.look_again_at <= coalesce($6::timestamptz, clock_timestamp())
+                  AND (t.lease_until IS NULL OR t.lease_until <= coalesce($6::timestamptz, clock_timestamp()))
+                ORDER BY t.priority DESC, t.seq
+                LIMIT $3::integer
+                FOR NO KEY UPDATE SKIP LOCKED) AS t
   ORDER BY t.priority DESC, t.seq
-  LIMIT $2::integer
-  FOR NO KEY UPDATE SKIP LOCKED)
+  LIMIT $3::integer)
 UPDATE callboard.tasks AS t
-SET lease_no = t.lease_no + 1, lease_owner = $4::uuid,
-    lease_until = coalesce($5::timestamptz, clock_timestamp()) + make_interval(secs => $3::double precision)
+SET lease_no = t.lease_no + 1, lease_owner = $5::uuid, account = $2::text,
+    lease_until = coalesce($6::timestamptz, clock_timestamp()) + make_interval(secs => $4::double precision)
 WHERE t.task_uuid = ANY (ARRAY(SELECT due.task_uuid FROM due))
 RETURNING t.*
 
@@ -122,11 +131,6 @@ UPDATE callboard.tasks AS t
 SET lease_until = NULL
 FROM unnest($1::uuid[], $2::bigint[]) AS n (task_uuid, lease_no)
 WHERE t.task_uuid = n.task_uuid AND t.lease_no = n.lease_no AND t.state = 'queued'
-
--- name: count_slots
--- How many places of a provider are taken: from the send until the upstream is known to have ended.
--- $1 text provider
-SELECT count(*) FROM callboard.tasks AS t WHERE t.slot_since IS NOT NULL AND t.provider = $1::text
 
 -- name: get_tasks
 -- Load tasks by their uuid.

@@ -61,6 +61,11 @@ FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::ti
            lease_until, slot_since, event_sequence, terminal_event, error)
 WHERE t.task_uuid = n.task_uuid
 
+-- name: leave_slots
+-- Free the places of tasks whose generation is known to have ended, or never began.
+-- $1 uuid[] tasks
+UPDATE callboard.slots AS s SET task_uuid = NULL, taken_at = NULL WHERE s.task_uuid = ANY ($1::uuid[])
+
 -- name: write_results
 -- Settle results and add late ones.
 -- $1 uuid[] tasks
