@@ -120,6 +120,7 @@ async def take_slots(
     conn: Conn, name: Name, taken: Mapping[int, UUID], now: datetime | None = None
 ) -> None:
     """Give places to claimed tasks."""
+    await conn.execute(SQL["leave_earlier_slots"], list(taken.values()))
     await conn.execute(SQL["take_slots"], *name.key, list(taken), list(taken.values()), now)
 
 

@@ -265,6 +265,21 @@ async def test_a_claim_that_was_never_sent_gives_its_place_back_when_its_lease_e
     assert await taken(pool) == 1
 
 
+async def test_a_claim_by_another_account_gives_up_the_place_of_the_first(pool: Pool) -> None:
+    house = make_house(pool)
+    await house.accounts.keep(SECOND, Limits(5), weight=1, key="key-2")
+    task_uuid = await one(house)
+    assert [t.account for t in await house.submit.claim(10)] == ["default"]
+    await pass_time(pool, 61)
+    await house.accounts.ready()
+    await house.accounts.hold(DEFAULT, "Now the other.")
+    assert [t.account for t in await house.submit.claim(10)] == ["second"]
+    rows = await pool.fetch(
+        "SELECT account, task_uuid FROM callboard.slots WHERE task_uuid IS NOT NULL"
+    )
+    assert [tuple(r) for r in rows] == [("second", task_uuid)]
+
+
 async def test_reads_take_turns_and_one_whose_turn_is_far_off_is_left(pool: Pool) -> None:
     house = make_house(pool, reads_per_minute=20)
     await house.accounts.ready()

@@ -139,6 +139,11 @@ ORDER BY s.slot_no
 LIMIT $5::integer
 FOR NO KEY UPDATE SKIP LOCKED
 
+-- name: leave_earlier_slots
+-- Free the places that claimed tasks still have from earlier claims that ended unsent, at whichever account.
+-- $1 uuid[] tasks
+UPDATE callboard.slots AS s SET task_uuid = NULL, taken_at = NULL WHERE s.task_uuid = ANY ($1::uuid[])
+
 -- name: take_slots
 -- Give places to tasks that were claimed.
 -- $1 text tenant
