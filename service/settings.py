@@ -91,6 +91,7 @@ class Settings(BaseSettings):
     callback_group: Annotated[int, Field(ge=1, le=200)] = 100
     callback_waiting: Annotated[int, Field(ge=1)] = 20_000
     callback_waiting_bytes: Annotated[int, Field(ge=1_048_576)] = 67_108_864
+    fault_points: str = ""
     loop_poll_seconds: Seconds = 1
     pool_size: Annotated[int, Field(ge=4, le=500)] = 20
     statement_timeout_seconds: Seconds = 10

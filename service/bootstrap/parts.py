@@ -4,8 +4,10 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import aiohttp
+import structlog
 
 from service import __version__, datadir
+from service.bootstrap import fault_points
 from service.bootstrap.upstreams import make_upstreams, policies, seconds
 from service.clock import SystemDice
 from service.core.url_guard import check_url
@@ -27,12 +29,15 @@ from service.flows.upkeep import Upkeep
 from service.flows.views import Views
 from service.flows.wake import Wake
 from service.observe import Health, Metrics
+from service.ports import Sink
 from service.settings import Settings
 from service.sinks import SINKS, SinkOptions
 from service.store.pool import Pool
 from service.vault import Vault, format_key, new_key, parse_key
 from service.web.deps import Deps
 from service.workers.roles import Flows
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +58,16 @@ async def make_parts(
     dice, wake, vault = SystemDice(), Wake(), _vault(settings)
     session = await stack.enter_async_context(aiohttp.ClientSession())
     upstreams = make_upstreams(settings, session, _callback_keys(settings, dice))
+    faults = fault_points.parse(settings.fault_points, dice)
     options = SinkOptions(settings.data_dir / "sinks", settings.allow_networks)
-    sinks = {kind: make(options) for kind, make in SINKS.items()}
+    sinks: dict[str, Sink] = {kind: make(options) for kind, make in SINKS.items()}
     for sink in sinks.values():
         stack.push_async_callback(sink.close)
+    if faults is not None:
+        log.warning("faults.on", points=settings.fault_points)
+        pool = fault_points.FaultyPool(pool, faults).pool
+        fault_points.wrap_clients(upstreams, faults)
+        sinks = {kind: fault_points.FaultySink(sink, faults) for kind, sink in sinks.items()}
     source = settings.event_source or settings.own_url
     apply = Apply(pool, wake, dice, Fanout(dice, source), policies(settings))
     accounts = Accounts(pool, wake, dice, vault, upstreams)

@@ -57,6 +57,14 @@ class Upstream:
             return known or self.provider
         return self._make_client(None, account)
 
+    def wrap(self, wrapper: Callable[[Provider], Provider]) -> None:
+        """Put something around every client, those that are made later too."""
+        make = self._make_client
+        self._own = {name: wrapper(client) for name, client in self._own.items()}
+        self._clients = {name: wrapper(client) for name, client in self._clients.items()}
+        if make is not None:
+            self._make_client = lambda key, account: wrapper(make(key, account))
+
     def know(self, keys: Mapping[str, str]) -> None:
         """Take the keys of the accounts that were given by hand; the environment's own come first."""
         if self._make_client is not None:

@@ -88,6 +88,27 @@ class Process:
                 self.kill()
         return self._child.returncode
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        if self._child is not None and self._child.poll() is None:
+            self._child.send_signal(number)
+
+    def wait(self, seconds: float) -> int:
+        """Wait until it ends by itself; gives its exit code."""
+        assert self._child is not None
+        return self._child.wait(seconds)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it stands still (Linux)."""
+        if self._child is None:
+            return False
+        try:
+            told = Path(f"/proc/{self._child.pid}/stat").read_text("utf-8")
+        except OSError:
+            return False
+        return told.rpartition(")")[2].split()[0] == "T"
+
     @property
     def alive(self) -> bool:
         """Whether it runs."""
