@@ -68,6 +68,15 @@ class Process:
                 stderr=log,
             )
 
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        if self._child is not None:
+            self._child.send_signal(number)
+
+    def wait(self) -> int | None:
+        """Wait for its end; gives its exit code."""
+        return None if self._child is None else self._child.wait(30)
+
     def kill(self) -> None:
         """Kill it with -9."""
         if self._child is not None:
