@@ -66,7 +66,8 @@ async def _workers(settings: Settings, upkeep: Upkeep) -> Finding:
     """Say who serves, and whether there are connections for all of them."""
     others = await upkeep.workers()
     silent = max((w.silent_s for w in others), default=0.0)
-    said = f"{len(others)} on {len({w.worker.machine for w in others})} machines"
+    machines = len({w.worker.machine for w in others})
+    said = f"{len(others)} on {machines} machine{'s' if machines > 1 else ''}"
     text = f"{said}, the most silent for {silent:.0f} s" if others else "none runs"
     tight = None
     if settings.direct_database_url is None:

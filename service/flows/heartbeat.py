@@ -54,30 +54,35 @@ class Held:
     """The leases of reads that are under way here, which beats keep."""
 
     def __init__(self) -> None:
-        self._kept: dict[Lease, bool] = {}
+        self._kept: dict[Lease, float | None] = {}
+        """When each was last known to be ours, on the loop's clock; none once it is lost."""
 
     @contextmanager
     def keep(self, lease: Lease) -> Iterator[None]:
         """Have a lease kept for the length of the block."""
-        self._kept[lease] = True
+        self._kept[lease] = asyncio.get_running_loop().time()
         try:
             yield
         finally:
             del self._kept[lease]
 
-    def lost(self, lease: Lease) -> bool:
-        """Whether a beat found that the lease is somebody else's by now, or nobody's."""
-        return not self._kept[lease]
+    def lost(self, lease: Lease, lease_s: float) -> bool:
+        """Whether the lease is, or may be, somebody else's by now.
+
+        A beat found it so; or nothing kept it for as long as it lasts, because the process stood still.
+        """
+        at = self._kept[lease]
+        return at is None or asyncio.get_running_loop().time() - at > lease_s
 
     def leases(self) -> list[Lease]:
         """Give what is held and was not lost."""
-        return [lease for lease, kept in self._kept.items() if kept]
+        return [lease for lease, at in self._kept.items() if at is not None]
 
-    def lose(self, leases: Collection[Lease]) -> None:
-        """Note leases that are lost; what ended meanwhile is past caring."""
-        for lease in leases:
+    def beaten(self, held: Sequence[Lease], lost: Collection[Lease], at: float) -> None:
+        """Note what a beat that began at this time kept and found lost; what ended meanwhile is past caring."""
+        for lease in held:
             if lease in self._kept:
-                self._kept[lease] = False
+                self._kept[lease] = None if lease in lost else at
 
 
 class Heartbeat:
@@ -101,8 +106,8 @@ class Heartbeat:
             await workers.beat(conn, self.me)
             lost = await workers.extend(conn, held, self._lease_s) if held else ()
         self._fitness.beaten(at)
+        self._held.beaten(held, lost, at)
         if lost:
-            self._held.lose(lost)
             log.info("heartbeat.leases_lost", task_ids=[str(u) for u, _ in lost])
         return len(held) - len(lost)
 

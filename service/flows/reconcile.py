@@ -105,7 +105,7 @@ class Reconcile:
         lease = (task.task_uuid, task.lease_no)
         with self._held.keep(lease):
             reading, note = await self._heard(task)
-            lost = self._held.lost(lease)
+            lost = self._held.lost(lease, self._lease_s)
         if lost and not isinstance(reading, Report):
             log.info("task.read_too_late", task_id=str(task.task_uuid))
             return

@@ -147,6 +147,31 @@ async def test_what_is_taken_over_of_a_living_process_it_does_not_send(
     assert (await task(pool, task_uuid)).state is State.QUEUED
 
 
+async def test_a_drain_gives_back_looks_that_were_not_made(house: House, pool: Pool) -> None:
+    await processing(house)
+    await pass_time(pool, 600)
+    claimed = await house.reconcile.claim(10)
+    await house.reconcile.release(claimed)
+    assert len(await house.reconcile.claim(10)) == 1
+    # What somebody else has by now is theirs.
+    await house.reconcile.release(claimed)
+    assert await house.reconcile.claim(10) == []
+
+
+async def test_a_drain_gives_back_deliveries_that_were_not_sent_and_that_was_no_attempt(
+    house: House, pool: Pool
+) -> None:
+    await subscribed(house)
+    await processing(house)
+    claimed = await house.deliver.claim(10)
+    await house.deliver.release(claimed)
+    assert not house.deliver._under_way
+    assert await pool.fetchval("SELECT attempts FROM callboard.deliveries") == 0
+    assert len(await house.deliver.claim(10)) == 1
+    await house.deliver.release(claimed)
+    assert await house.deliver.claim(10) == []
+
+
 @pytest.fixture
 def child() -> Iterator[subprocess.Popen[bytes]]:
     """Run another process."""

@@ -1,12 +1,24 @@
 """Processes on one database: one hears at once what another did, and goes on by itself where it hears nothing."""
 
 import asyncio
+import json
 
 from service.store.pool import Pool
-from service.vault import format_key
+from service.vault import fingerprint, format_key
 from tests.support.embedded import open_home
-from tests.support.fleet import Fleet, Member, accepts, call_back, client, sends, shown, submit
+from tests.support.fleet import (
+    CALLBACK_KEY,
+    Fleet,
+    Member,
+    accepts,
+    call_back,
+    client,
+    sends,
+    shown,
+    submit,
+)
 from tests.support.flows import until
+from tests.support.processes import Process
 from tests.support.stub_upstream import running_stub
 
 DEAF = "postgresql://nobody@127.0.0.1:1/none"
@@ -110,3 +122,20 @@ async def test_a_process_without_the_keys_that_are_needed_does_not_start(dsn: st
                 await call_back(session, {**sent, "webhookURL": m.url + path})
             with fleet.member("after", CALLBOARD_CALLBACK_KEYS="another-key-of-ours") as m:
                 await m.ready()
+
+
+async def test_the_doctor_shows_who_serves_and_which_keys_are_there(dsn: str) -> None:
+    with open_home() as home:
+        async with running_stub() as stub:
+            fleet = Fleet(home, dsn, stub.url)
+            with fleet.member("one") as a, fleet.member("two", role="api") as b:
+                await a.ready()
+                await b.ready()
+                doctor = Process(
+                    ("-m", "service", "doctor", "--json"), a.process.env, home / "said"
+                )
+                doctor.start()
+                assert await asyncio.to_thread(doctor.wait) == 0, doctor.tail()
+                found = {f["what"]: f["detail"] for f in json.loads(doctor.tail())}
+    assert found["workers"].startswith("2 on 1 machine, ")
+    assert fingerprint(CALLBACK_KEY.encode()) in found["keys"]
