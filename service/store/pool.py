@@ -23,13 +23,15 @@ AWAY = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
 )
-"""What asyncpg raises when the server is gone, starting, stopping or full."""
+"""What asyncpg raises when the server is gone, starting, stopping or full; an internal error is what it makes of a
+connection whose end it has not noticed yet."""
 
 COLLIDED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 HELD_UP = (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError)
