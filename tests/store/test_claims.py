@@ -178,7 +178,7 @@ PLANS = {
     "list_never_started": ("10, NULL", {"tasks_never_started": "start_by <="}),
     "count_slots": ("'runware'", {"tasks_slots": "provider ="}),
     "claim_deliveries": (
-        "10, 20, '{}', '{}', 4, NULL",
+        "10, 20, '{}', '{}', 4, NULL, NULL",
         {"deliveries_due": "next_at <=", "deliveries_order": "target ="},
     ),
     "rescue_deliveries": ("NULL", {"deliveries_sending": "lease_until <="}),
