@@ -74,6 +74,7 @@ class Settings(BaseSettings):
     sync_reads_per_minute: Annotated[int, Field(ge=0, le=100_000)] = 300
     submit_timeout_seconds: Seconds = 30
     lease_seconds: Seconds = 60
+    heartbeat_seconds: Seconds | None = None
     unknown_read_seconds: Seconds = 2
     resend_margin_seconds: Seconds = 30
     settle_wait_seconds: Seconds = 30
@@ -154,6 +155,11 @@ class Settings(BaseSettings):
                 "CALLBOARD_LEASE_SECONDS should be longer than CALLBOARD_SUBMIT_TIMEOUT_SECONDS: "
                 "a lease protects a send only while it outlives the call"
             )
+        if self.beat_seconds > self.lease_seconds / 2:
+            raise ValueError(
+                "CALLBOARD_HEARTBEAT_SECONDS should be at most half of CALLBOARD_LEASE_SECONDS: "
+                "a process that has not beaten for that long stops claiming"
+            )
         if self.workers > 1 and self.port == 0:
             raise ValueError("CALLBOARD_PORT should be a port that all CALLBOARD_WORKERS can share")
         if self.database_url is not None:
@@ -164,6 +170,11 @@ class Settings(BaseSettings):
                         "every process needs the same keys (callboard keys generate makes one)"
                     )
         return self
+
+    @property
+    def beat_seconds(self) -> float:
+        """How often this process says that it lives: three beats may fail before its leases end."""
+        return self.heartbeat_seconds or self.lease_seconds / 4
 
     @property
     def own_url(self) -> str:

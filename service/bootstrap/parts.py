@@ -1,5 +1,6 @@
 """The parts of a service, put together: plain constructor arguments, no container."""
 
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ import structlog
 
 from service import __version__, datadir
 from service.bootstrap import fault_points
+from service.bootstrap.host import is_dead, myself
 from service.bootstrap.upstreams import make_upstreams, policies, seconds
 from service.clock import SystemDice
 from service.core.url_guard import check_url
@@ -18,13 +20,17 @@ from service.flows.apply import Apply
 from service.flows.batcher import Batcher
 from service.flows.deliver import Deliver, DeliveryPolicy
 from service.flows.fanout import Fanout
+from service.flows.heartbeat import Fitness, Heartbeat, Held
+from service.flows.keyring import Keyring
 from service.flows.look import Look
 from service.flows.operate import Operate
+from service.flows.others import Others
 from service.flows.pending import Pending
 from service.flows.receive import Receive
 from service.flows.reconcile import Reconcile
 from service.flows.submit import Submit
 from service.flows.subscribe import Subscribe
+from service.flows.takeover import Takeover
 from service.flows.upkeep import Upkeep
 from service.flows.views import Views
 from service.flows.wake import Wake
@@ -35,7 +41,7 @@ from service.sinks import SINKS, SinkOptions
 from service.store.pool import Pool
 from service.vault import Vault, format_key, new_key, parse_key
 from service.web.deps import Deps
-from service.workers.roles import Flows
+from service.workers.roles import Flows, Role
 
 log = structlog.get_logger()
 
@@ -49,15 +55,24 @@ class Parts:
     admit: Admit
     apply: Apply
     receive: Receive
+    takeover: Takeover
+    keyring: Keyring
 
 
 async def make_parts(
-    stack: AsyncExitStack, settings: Settings, pool: Pool, health: Health, metrics: Metrics
+    stack: AsyncExitStack,
+    settings: Settings,
+    pool: Pool,
+    health: Health,
+    metrics: Metrics,
+    *,
+    roles: Collection[Role],
+    direct_dsn: str,
 ) -> Parts:
-    """Make every part; what has to be closed goes onto the stack."""
-    dice, wake, vault = SystemDice(), Wake(), _vault(settings)
+    """Make every part; what has to be closed goes onto the stack. `direct_dsn` goes through no pooler."""
+    dice, wake, vault = SystemDice(), Wake(), Vault(_encryption_keys(settings))
     session = await stack.enter_async_context(aiohttp.ClientSession())
-    upstreams = make_upstreams(settings, session, _callback_keys(settings, dice))
+    upstreams = make_upstreams(settings, session, _callback_keys(settings))
     faults = fault_points.parse(settings.fault_points, dice)
     options = SinkOptions(settings.data_dir / "sinks", settings.allow_networks)
     sinks: dict[str, Sink] = {kind: make(options) for kind, make in SINKS.items()}
@@ -82,15 +97,32 @@ async def make_parts(
         most_bytes=settings.callback_waiting_bytes,
         patience_s=settings.callback_patience_seconds,
     )
-    worker = dice.uuid()
-    lease_s = settings.lease_seconds
+    me = myself(dice, tuple(sorted(roles)))
+    worker, lease_s = me.worker, settings.lease_seconds
+    # Half a lease: who cannot beat stops claiming well before others take its work over.
+    fitness, held = Fitness(lease_s / 2), Held()
     submit = Submit(pool, apply, upstreams, accounts, worker=worker, lease_s=lease_s)
-    reconcile = Reconcile(pool, apply, submit, upstreams, accounts, worker=worker, lease_s=lease_s)
-    deliver = Deliver(pool, dice, vault, sinks, _delivery_policy(settings))
+    reconcile = Reconcile(
+        pool, apply, submit, upstreams, accounts, worker=worker, lease_s=lease_s, held=held
+    )
+    deliver = Deliver(pool, dice, vault, sinks, _delivery_policy(settings), worker=worker)
     upkeep = Upkeep(pool, settings.retention_days)
     admit = Admit(pool, dice, [k.get_secret_value() for k in settings.api_keys])
+    heartbeat = Heartbeat(pool, me, fitness, held, lease_s=lease_s)
+    others = Others(pool, wake, me=worker, dsn=direct_dsn)
+    pending = Pending(pool, apply, receive)
     flows = Flows(
-        wake, batcher, submit, deliver, reconcile, Pending(pool, apply, receive), upkeep, accounts
+        wake,
+        batcher,
+        submit,
+        deliver,
+        reconcile,
+        pending,
+        upkeep,
+        accounts,
+        heartbeat,
+        fitness,
+        others,
     )
     _measure(metrics, apply, receive, submit, reconcile, deliver)
     metrics.gauge("inbox_waiting", "Callbacks that wait for a flusher.", lambda: batcher.waiting)
@@ -111,7 +143,8 @@ async def make_parts(
         check_url=check_url,
         version=__version__,
     )
-    return Parts(flows, deps, admit, apply, receive)
+    takeover = Takeover(pool, me, is_dead)
+    return Parts(flows, deps, admit, apply, receive, takeover, make_keyring(settings, pool))
 
 
 def _delivery_policy(settings: Settings) -> DeliveryPolicy:
@@ -124,24 +157,31 @@ def _delivery_policy(settings: Settings) -> DeliveryPolicy:
     )
 
 
-def _callback_keys(settings: Settings, dice: SystemDice) -> tuple[bytes, ...]:
+def make_keyring(settings: Settings, pool: Pool) -> Keyring:
+    """Hold the keys that are set, or made in DATA_DIR, against what a database needs."""
+    encryption = _encryption_keys(settings)
+    callback = _callback_keys(settings)
+    return Keyring(pool, Vault(encryption), callback=callback, encryption=encryption)
+
+
+def _callback_keys(settings: Settings) -> tuple[bytes, ...]:
     given = [k.get_secret_value() for k in settings.callback_keys]
     if not given:
         made = datadir.read_or_make(
-            settings.data_dir, "callback_keys", lambda: dice.secret(32).hex()
+            settings.data_dir, "callback_keys", lambda: SystemDice().secret(32).hex()
         )
         given = [k for k in made.split(",") if k]
     return tuple(k.encode() for k in given)
 
 
-def _vault(settings: Settings) -> Vault:
+def _encryption_keys(settings: Settings) -> tuple[bytes, ...]:
     given = [k.get_secret_value() for k in settings.encryption_keys]
     if not given:
         made = datadir.read_or_make(
             settings.data_dir, "encryption_keys", lambda: format_key(new_key())
         )
         given = [k for k in made.split(",") if k]
-    return Vault([parse_key(k) for k in given])
+    return tuple(parse_key(k) for k in given)
 
 
 def _measure(

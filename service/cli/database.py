@@ -15,13 +15,16 @@ class Database:
 
     dsn: str
     server: EmbeddedPostgres | None
+    direct: str
+    """The same around the pooler, when there is one: for migrations and whatever sets up its session."""
 
 
 @contextmanager
 def database(settings: Settings) -> Iterator[Database]:
     """Give the database for a while; an embedded server is started, or attached to when one runs."""
     if settings.database_url is not None:
-        yield Database(settings.database_url.get_secret_value(), None)
+        direct = settings.direct_database_url or settings.database_url
+        yield Database(settings.database_url.get_secret_value(), None, direct.get_secret_value())
         return
     server = EmbeddedPostgres(settings.data_dir, pg_bin=settings.pg_bin)
     try:
@@ -29,6 +32,6 @@ def database(settings: Settings) -> Iterator[Database]:
     except EmbeddedUnavailable as error:
         raise Failed(str(error)) from None
     try:
-        yield Database(dsn, server)
+        yield Database(dsn, server, dsn)
     finally:
         server.stop()

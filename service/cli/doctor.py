@@ -2,6 +2,7 @@
 
 import typer
 
+from service.bootstrap.parts import make_keyring
 from service.bootstrap.upstreams import off_because
 from service.cli.database import database
 from service.cli.output import AsJson, Failed, out, run, shown
@@ -10,7 +11,7 @@ from service.core.errors import Unavailable
 from service.flows.upkeep import Upkeep
 from service.settings import Settings
 from service.store import migrate
-from service.store.pool import connection, create_pool
+from service.store.pool import Pool, connection, create_pool
 
 Finding = dict[str, object]
 
@@ -22,7 +23,7 @@ def doctor(as_json: AsJson = False) -> None:
     try:
         with database(settings) as db:
             where = "embedded" if db.server is not None else "CALLBOARD_DATABASE_URL"
-            findings += run(_database(db.dsn, where, embedded=db.server is not None))
+            findings += run(_database(settings, db.direct, where, embedded=db.server is not None))
     except Failed as failed:
         findings.append(_finding("database", False, failed.text))
     findings += [_provider(settings, name) for name in ("runware", "sync")]
@@ -33,7 +34,7 @@ def doctor(as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-async def _database(dsn: str, where: str, *, embedded: bool) -> list[Finding]:
+async def _database(settings: Settings, dsn: str, where: str, *, embedded: bool) -> list[Finding]:
     try:
         pool = await create_pool(dsn, size=2, statement_timeout_s=10)
     except Unavailable as error:
@@ -44,12 +45,34 @@ async def _database(dsn: str, where: str, *, embedded: bool) -> list[Finding]:
         if missing:
             mend = "`callboard serve` migrates it" if embedded else "run `callboard migrate`"
             return [_finding("database", embedded, f"{where}; the schema is behind: {mend}")]
-        unfit = await Upkeep(pool, 30).unfit()
-        return [_finding("database", unfit is None, f"{where}; {unfit or 'fit and current'}")]
+        upkeep = Upkeep(pool, 30)
+        unfit = await upkeep.unfit()
+        database = _finding("database", unfit is None, f"{where}; {unfit or 'fit and current'}")
+        return [database, await _keys(settings, pool), await _workers(settings, upkeep)]
     except migrate.MigrationError as error:
         return [_finding("database", False, str(error))]
     finally:
         await pool.close()
+
+
+async def _keys(settings: Settings, pool: Pool) -> Finding:
+    keyring = make_keyring(settings, pool)
+    missing = await keyring.missing()
+    there = f"callback {', '.join(keyring.callback)}; encryption {', '.join(keyring.encryption)}"
+    return _finding("keys", missing is None, missing or there)
+
+
+async def _workers(settings: Settings, upkeep: Upkeep) -> Finding:
+    """Say who serves, and whether there are connections for all of them."""
+    others = await upkeep.workers()
+    silent = max((w.silent_s for w in others), default=0.0)
+    machines = len({w.worker.machine for w in others})
+    said = f"{len(others)} on {machines} machine{'s' if machines > 1 else ''}"
+    text = f"{said}, the most silent for {silent:.0f} s" if others else "none runs"
+    tight = None
+    if settings.direct_database_url is None:
+        tight = await upkeep.tight(settings.pool_size, settings.workers)
+    return _finding("workers", tight is None, tight or text)
 
 
 def _provider(settings: Settings, name: str) -> Finding:

@@ -85,4 +85,4 @@ def _with(use: Callable[[Admit], Coroutine[Any, Any, T]]) -> T:
             await pool.close()
 
     with database(settings) as db:
-        return run(main(db.dsn))
+        return run(main(db.direct))

@@ -8,7 +8,7 @@ slow receiver delays nobody else.
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -20,7 +20,7 @@ from service.core.event import StoredEvent
 from service.core.retry import delivery_wait
 from service.flows.subscribe import SECRET_BYTES
 from service.ports import Dice, Outgoing, Sent, Sink, Target
-from service.store import deliveries, subscriptions
+from service.store import deliveries, subscriptions, workers
 from service.store.deliveries import Attempt
 from service.store.pool import Pool, Record, connection
 from service.vault import Vault, VaultError
@@ -50,12 +50,15 @@ class Deliver:
         vault: Vault,
         sinks: Mapping[str, Sink],
         policy: DeliveryPolicy,
+        *,
+        worker: UUID | None = None,
     ) -> None:
         self._pool = pool
         self._dice = dice
         self._vault = vault
         self._sinks = sinks
         self._policy = policy
+        self._worker = worker
         self._under_way: Counter[UUID] = Counter()
         self.attempts: Counter[tuple[str]] = Counter()
 
@@ -67,7 +70,10 @@ class Deliver:
         async with connection(self._pool) as conn:
             while len(claimed) < limit:
                 room = limit - len(claimed)
-                more = await deliveries.claim(conn, room, self._policy.lease_s, under_way, share)
+                lease_s = self._policy.lease_s
+                more = await deliveries.claim(
+                    conn, room, lease_s, under_way, share, owner=self._worker
+                )
                 claimed += more
                 under_way.update(row["target"] for row in more)
                 # A target that reached its share may have stood in the way of others.
@@ -81,8 +87,18 @@ class Deliver:
         try:
             await self._attempt(row)
         finally:
-            self._under_way[row["target"]] -= 1
-            self._under_way += Counter()
+            self._done_with(row)
+
+    async def release(self, claimed: Sequence[Record]) -> None:
+        """Give back claims that were not sent (a drain)."""
+        for row in claimed:
+            self._done_with(row)
+        async with connection(self._pool) as conn:
+            await workers.release_deliveries(conn, claimed)
+
+    def _done_with(self, row: Record) -> None:
+        self._under_way[row["target"]] -= 1
+        self._under_way += Counter()
 
     async def rescue(self) -> int:
         """Give back what ended senders left; gives how many."""

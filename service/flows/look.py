@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -19,6 +20,8 @@ from service.wire.events import envelope
 
 POLL_S = 0.5
 """How often a request that waits looks into the database: the task may end in another process."""
+CALM_POLL_S = 5.0
+"""How often while other processes are heard: a notice may get lost all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +66,21 @@ class Look:
         """Show a task; with `wait_s`, not before it is final or the time is over."""
         loop = asyncio.get_running_loop()
         until = loop.time() + wait_s
-        while True:
-            async with connection(self._pool) as conn:
-                found = (await tasks.get(conn, [task_uuid])).get(task_uuid)
-                if found is None or found.tenant != tenant:
-                    raise NotFound("There is no such task.")
-                left = until - loop.time()
-                if found.final or left <= 0:
-                    return (await self._views.show(conn, [found]))[0]
-            await self._wake.wait_for(task_uuid, min(left, POLL_S))
+        with self._wake.expecting(task_uuid) as ended:
+            while True:
+                # Before the read: what is told while it runs makes another one.
+                ended.clear()
+                async with connection(self._pool) as conn:
+                    found = (await tasks.get(conn, [task_uuid])).get(task_uuid)
+                    if found is None or found.tenant != tenant:
+                        raise NotFound("There is no such task.")
+                    left = until - loop.time()
+                    if found.final or left <= 0:
+                        return (await self._views.show(conn, [found]))[0]
+                poll_s = CALM_POLL_S if self._wake.hears_others else POLL_S
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(left, poll_s)):
+                        await ended.wait()
 
     async def tasks(self, tenant: str, wanted: Filter, cursor: str | None, limit: int) -> Page:
         """List tasks, newest first."""

@@ -129,7 +129,7 @@ class Submit:
             return kept
         url = self._upstreams.webhook_url(task.provider, task.task_uuid)
         send = self._client(task).first_send(task, json.loads(request), url)
-        await tasks.keep_first_send(conn, task.task_uuid, send)
+        await tasks.keep_first_send(conn, task.task_uuid, send, self._upstreams.minted_with)
         return send
 
     async def _send(self, task: Task, send: FirstSend, began: float) -> None:

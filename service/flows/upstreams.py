@@ -6,6 +6,7 @@ from uuid import UUID
 from service.core import callback_token
 from service.ports import Provider
 from service.store.accounts import Limits
+from service.vault import fingerprint
 
 DEFAULT = "default"
 """The account of the environment."""
@@ -108,6 +109,11 @@ class Upstreams:
             return None
         token = callback_token.mint(self._keys, provider, task_uuid)
         return f"{self._public_url}/callbacks/{provider}/{task_uuid}/{token}"
+
+    @property
+    def minted_with(self) -> str | None:
+        """The fingerprint of the key that mints tokens; none when polling only, where none are minted."""
+        return None if self._poll_only else fingerprint(self._keys[0])
 
     def token_is_good(self, provider: str, task_uuid: UUID, token: str) -> bool:
         """Say whether a callback's path carries our token."""

@@ -30,11 +30,14 @@ async def claim(
     under_way: Mapping[UUID, int],
     share: int,
     now: datetime | None = None,
+    owner: UUID | None = None,
 ) -> list[Record]:
     """Claim deliveries that are due, with all that sending them takes; no target gets more than its share."""
     targets, counts = list(under_way), list(under_way.values())
     return list(
-        await conn.fetch(SQL["claim_deliveries"], limit, lease_s, targets, counts, share, now)
+        await conn.fetch(
+            SQL["claim_deliveries"], limit, lease_s, targets, counts, share, now, owner
+        )
     )
 
 

@@ -169,10 +169,13 @@ def _first_send(row: Record) -> FirstSend | None:
     )
 
 
-async def keep_first_send(conn: Conn, task_uuid: UUID, send: FirstSend) -> None:
-    """Keep the bytes of a first send, which every later send of it repeats."""
+async def keep_first_send(
+    conn: Conn, task_uuid: UUID, send: FirstSend, callback_key: str | None
+) -> None:
+    """Keep the bytes of a first send, which every later send of it repeats, and the key of its callback URL."""
+    account, hint = send.account, send.key_hint
     await conn.execute(
-        SQL["keep_first_send"], task_uuid, send.url, send.body, send.account, send.key_hint
+        SQL["keep_first_send"], task_uuid, send.url, send.body, account, hint, callback_key
     )
 
 

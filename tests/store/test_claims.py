@@ -180,7 +180,7 @@ PLANS = {
     "claim_due": (f"10, 60, {NOBODY}, NULL", {"tasks_due": "look_again_at <="}),
     "list_never_started": ("10, NULL", {"tasks_never_started": "start_by <="}),
     "claim_deliveries": (
-        "10, 20, '{}', '{}', 4, NULL",
+        "10, 20, '{}', '{}', 4, NULL, NULL",
         {"deliveries_due": "next_at <=", "deliveries_order": "target ="},
     ),
     "rescue_deliveries": ("NULL", {"deliveries_sending": "lease_until <="}),

@@ -70,6 +70,15 @@ class Process:
                 stderr=log,
             )
 
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        if self._child is not None and self._child.poll() is None:
+            self._child.send_signal(number)
+
+    def wait(self) -> int | None:
+        """Wait for its end; gives its exit code."""
+        return None if self._child is None else self._child.wait(30)
+
     def kill(self) -> None:
         """Kill it with -9."""
         if self._child is not None:
@@ -87,16 +96,6 @@ class Process:
             except subprocess.TimeoutExpired:
                 self.kill()
         return self._child.returncode
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send it a signal."""
-        if self._child is not None and self._child.poll() is None:
-            self._child.send_signal(number)
-
-    def wait(self, seconds: float) -> int:
-        """Wait until it ends by itself; gives its exit code."""
-        assert self._child is not None
-        return self._child.wait(seconds)
 
     @property
     def stopped(self) -> bool:

@@ -167,8 +167,10 @@ FROM callboard.task_payloads AS p WHERE p.task_uuid = ANY ($1::uuid[])
 -- $3 bytea body
 -- $4 text account
 -- $5 text key hint
+-- $6 text fingerprint of the key that minted its callback URL's token, or null
 UPDATE callboard.task_payloads AS p
-SET first_url = $2::text, first_body = $3::bytea, first_account = $4::text, first_key_hint = $5::text
+SET first_url = $2::text, first_body = $3::bytea, first_account = $4::text, first_key_hint = $5::text,
+    first_callback_key = $6::text
 WHERE p.task_uuid = $1::uuid
 
 -- name: list_tasks
