@@ -100,6 +100,8 @@ class Task:
     """Since when it holds one of its account's places upstream; none when it holds none."""
     event_sequence: int = 0
     error: Fault | None = None
+    batch_id: UUID | None = None
+    """The batch it was submitted with; of a fallback, that of the first."""
 
     @property
     def final(self) -> bool:

@@ -14,6 +14,7 @@ class Topic(StrEnum):
     DUE = "due"
     DELIVER = "deliver"
     CALLBACKS = "callbacks"
+    BATCHES = "batches"
 
 
 class Wake:
