@@ -13,8 +13,10 @@ from service.flows.accept import Accept, Defaults
 from service.flows.admit import Admit
 from service.flows.apply import Apply
 from service.flows.batcher import Batcher
+from service.flows.conclude import Conclude
 from service.flows.deliver import Deliver, DeliveryPolicy
 from service.flows.fanout import Fanout
+from service.flows.gather import Gather
 from service.flows.look import Look
 from service.flows.operate import Operate
 from service.flows.pending import Pending
@@ -57,7 +59,8 @@ async def make_parts(
     for sink in sinks.values():
         stack.push_async_callback(sink.close)
     source = settings.event_source or settings.own_url
-    apply = Apply(pool, wake, dice, Fanout(dice, source), policies(settings))
+    fanout = Fanout(dice, source)
+    apply = Apply(pool, wake, dice, fanout, policies(settings))
     views = Views(upstreams)
     defaults = Defaults(settings.deadline_seconds, settings.start_within_seconds)
     accept = Accept(pool, wake, dice, upstreams, views, defaults)
@@ -76,11 +79,14 @@ async def make_parts(
     deliver = Deliver(pool, dice, vault, sinks, _delivery_policy(settings))
     upkeep = Upkeep(pool, settings.retention_days)
     admit = Admit(pool, dice, [k.get_secret_value() for k in settings.api_keys])
-    flows = Flows(wake, batcher, submit, deliver, reconcile, Pending(pool, apply, receive), upkeep)
+    pending = Pending(pool, apply, receive)
+    conclude = Conclude(pool, wake, dice, fanout, views)
+    flows = Flows(wake, batcher, submit, deliver, reconcile, pending, conclude, upkeep)
     _measure(metrics, apply, receive, submit, reconcile, deliver)
     metrics.gauge("inbox_waiting", "Callbacks that wait for a flusher.", lambda: batcher.waiting)
     deps = Deps(
         accept=accept,
+        gather=Gather(pool, wake, dice, views),
         operate=Operate(pool, dice, apply, accept, views),
         look=Look(pool, wake, views),
         subscribe=Subscribe(pool, dice, vault),

@@ -154,9 +154,7 @@ class Apply:
             await transitions.write_results(conn, results, written.of_results)
         await history.insert(conn, [_entry(a, now) for a in moved if _worth_telling(a)] or ())
         if written.events:
-            await outbox.write(
-                conn, now, self._fanout.source, written.events, written.deliveries
-            )
+            await outbox.write(conn, now, self._fanout.source, written.events, written.deliveries)
 
     def tell(self, applied: Sequence[Applied]) -> None:
         """Ring the bells after the commit: loops here, requests that wait, the log."""

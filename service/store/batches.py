@@ -70,9 +70,7 @@ async def ended(conn: Conn, limit: int) -> list[UUID]:
     return [r["id"] for r in await conn.fetch(SQL["ended_batches"], limit)]
 
 
-async def lock_running(
-    conn: Conn, batch_id: UUID, now: datetime | None = None
-) -> Locked | None:
+async def lock_running(conn: Conn, batch_id: UUID, now: datetime | None = None) -> Locked | None:
     """Lock a batch that was not announced; none when another process has it, or had it."""
     row = await conn.fetchrow(SQL["lock_running_batch"], batch_id, now)
     return None if row is None else Locked(_batch(row), row["now"])

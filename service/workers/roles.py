@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from service.core.states import CallbackOutcome
 from service.flows.batcher import Batcher
+from service.flows.conclude import Conclude
 from service.flows.deliver import Deliver
 from service.flows.pending import Pending
 from service.flows.receive import Incoming
@@ -40,6 +41,7 @@ class Flows:
     deliver: Deliver
     reconcile: Reconcile
     pending: Pending
+    conclude: Conclude
     upkeep: Upkeep
 
 
@@ -106,5 +108,6 @@ def _reconcile(flows: Flows, poll_s: float) -> list[Loop]:
         ),
         Every("expire", due.expire, poll_s),
         Every("pending", flows.pending.run_once, poll_s, wake=wake, topic=Topic.CALLBACKS),
+        Every("batches", flows.conclude.run_once, poll_s, wake=wake, topic=Topic.BATCHES),
         Every("upkeep", flows.upkeep.run_once, UPKEEP_S, again_when_busy=False),
     ]

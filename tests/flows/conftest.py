@@ -15,6 +15,7 @@ EMPTIED = (
     *("callbacks", "events", "deliveries", "attempts", "idempotency_keys", "subscriptions"),
     "api_keys",
     "tasks",
+    "batches",
 )
 
 

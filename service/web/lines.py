@@ -1,0 +1,77 @@
+"""JSON lines: a body that is read line by line within limits, never whole."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from service.core.errors import Malformed
+from service.web.body import refuse_compressed
+from service.web.deps import Limits
+from service.web.refusals import TooLarge, TooSlow, UnsupportedMediaType
+
+MEDIA = ("application/x-ndjson", "application/jsonl")
+
+
+async def lines(request: web.Request, limits: Limits) -> AsyncIterator[tuple[int, bytes]]:
+    """Give the lines that are not blank with their numbers in the file, from 1.
+
+    Raises TooLarge, TooSlow, UnsupportedMediaType, or Malformed when the body breaks off.
+    """
+    refuse_compressed(request)
+    _refuse_other_media(request)
+    number = 1
+    begun = bytearray()
+    async for part in _parts(request, limits):
+        first, *more = part.split(b"\n")
+        begun += first
+        for following in more:
+            if len(begun) > limits.batch_line_bytes:
+                break
+            if line := begun.strip():
+                yield number, bytes(line)
+            number += 1
+            begun = bytearray(following)
+        if len(begun) > limits.batch_line_bytes:
+            text = (
+                f"Line {number} is longer than {limits.batch_line_bytes} bytes; nothing was stored."
+            )
+            raise TooLarge(text)
+    if line := begun.strip():
+        yield number, bytes(line)
+
+
+async def _parts(request: web.Request, limits: Limits) -> AsyncIterator[bytes]:
+    """Give the body as it arrives."""
+    too_large = TooLarge(f"A batch has at most {limits.batch_bytes} bytes; nothing was stored.")
+    if (request.content_length or 0) > limits.batch_bytes:
+        raise too_large
+    size = 0
+    until = asyncio.get_running_loop().time() + limits.batch_s
+    while part := await _part(request, until, limits):
+        size += len(part)
+        if size > limits.batch_bytes:
+            raise too_large
+        yield part
+
+
+async def _part(request: web.Request, until: float, limits: Limits) -> bytes:
+    """Wait for the next bytes; none at the end."""
+    soon = asyncio.get_running_loop().time() + limits.body_s
+    try:
+        async with asyncio.timeout_at(min(soon, until)):
+            return await request.content.readany()
+    except TimeoutError:
+        text = (
+            f"The body paused for {limits.body_s:g} s, or took more than {limits.batch_s:g} s; "
+            "nothing was stored."
+        )
+        raise TooSlow(text) from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise Malformed("The body broke off; nothing was stored.") from None
+
+
+def _refuse_other_media(request: web.Request) -> None:
+    declared = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if declared and declared not in MEDIA:
+        raise UnsupportedMediaType(f"Send Content-Type: {MEDIA[0]}, not {declared}.")
