@@ -53,6 +53,8 @@ async def _parts(request: web.Request, limits: Limits) -> AsyncIterator[bytes]:
         if size > limits.batch_bytes:
             raise too_large
         yield part
+        # A fast sender's next part may be here already, and this one may have been nothing but blank lines.
+        await asyncio.sleep(0)
 
 
 async def _part(request: web.Request, until: float, limits: Limits) -> bytes:
