@@ -5,7 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from service.flows.accept import Submission
 from service.store.pool import Pool
+from tests.support.flows import TENANT
+from tests.support.house import House
 from tests.support.web import Api, Reply, submission
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -28,6 +31,16 @@ async def made(api: Api, size: int = 3, **more: object) -> Mapping[str, Any]:
     assert reply.status == 202, reply.raw
     found: Mapping[str, Any] = reply.json
     return found
+
+
+async def gathered(house: House, *given: Submission) -> UUID:
+    """Have a batch stored without the web; gives its id."""
+    with house.gather.room() as lines:
+        for number, one in enumerate(given, 1):
+            (new,) = house.accept.check([one], many=False)
+            lines.add(number, new)
+        answer = await house.gather.submit(TENANT, lines, None)
+    return UUID(json.loads(answer.body)["id"])
 
 
 async def tasks_of(pool: Pool, batch: object) -> Sequence[UUID]:
