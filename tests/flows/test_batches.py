@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -74,7 +75,7 @@ async def test_a_task_that_joined_keeps_its_batch_open(house: House, pool: Pool)
     (joined,) = house.accept.check([submission()], many=False)
     async with pool.acquire() as conn, conn.transaction():
         await conn.execute("SELECT FROM callboard.tasks FOR UPDATE")
-        await house.accept.insert(conn, TENANT, [_of(batch, joined)], many=False)
+        await house.accept.insert(conn, TENANT, [replace(joined, batch_id=batch)], many=False)
     await house.tell(first, BROKEN)
     assert await house.conclude.run_once() == 0
     await house.tell(joined.task_uuid, DONE)
@@ -82,11 +83,6 @@ async def test_a_task_that_joined_keeps_its_batch_open(house: House, pool: Pool)
 
     (data,) = await announced(pool, batch)
     assert (data["total"], data["counts"]["failed"], data["counts"]["completed"]) == (1, 1, 1)
-
-
-def _of(batch: UUID, new: Any) -> Any:
-    object.__setattr__(new, "batch_id", batch)
-    return new
 
 
 async def test_two_finishers_at_once_announce_once(house: House, pool: Pool, dsn: str) -> None:
