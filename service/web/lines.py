@@ -1,7 +1,7 @@
 """JSON lines: a body that is read line by line within limits, never whole."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 from aiohttp import web
 
@@ -20,25 +20,44 @@ async def lines(request: web.Request, limits: Limits) -> AsyncIterator[tuple[int
     """
     refuse_compressed(request)
     _refuse_other_media(request)
-    number = 1
-    begun = bytearray()
+    cut = Cutter(limits.batch_line_bytes)
     async for part in _parts(request, limits):
+        for line in cut.take(part):
+            yield line
+    for line in cut.end():
+        yield line
+
+
+class Cutter:
+    """Cuts a body that comes in any pieces at its line ends. White space around a line is not part of it."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._number = 1
+        self._begun = bytearray()
+
+    def take(self, part: bytes) -> Iterator[tuple[int, bytes]]:
+        """Give the lines that a piece completes; raises TooLarge for one that is too long, complete or not."""
         first, *more = part.split(b"\n")
-        begun += first
+        self._begin(first)
         for following in more:
-            if len(begun) > limits.batch_line_bytes:
-                break
-            if line := begun.strip():
-                yield number, bytes(line)
-            number += 1
-            begun = bytearray(following)
-        if len(begun) > limits.batch_line_bytes:
+            yield from self.end()
+            self._number += 1
+            self._begun.clear()
+            self._begin(following)
+
+    def end(self) -> Iterator[tuple[int, bytes]]:
+        """Give the line that was begun, unless it is blank."""
+        if line := self._begun.strip():
+            yield self._number, bytes(line)
+
+    def _begin(self, piece: bytes) -> None:
+        self._begun += piece
+        if len(self._begun) > self._most_bytes:
             text = (
-                f"Line {number} is longer than {limits.batch_line_bytes} bytes; nothing was stored."
+                f"Line {self._number} is longer than {self._most_bytes} bytes; nothing was stored."
             )
             raise TooLarge(text)
-    if line := begun.strip():
-        yield number, bytes(line)
 
 
 async def _parts(request: web.Request, limits: Limits) -> AsyncIterator[bytes]:
