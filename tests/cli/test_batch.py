@@ -1,5 +1,6 @@
 """A batch from end to end: from the command line through both upstreams to its one event."""
 
+import asyncio
 import json
 import subprocess
 from pathlib import Path
@@ -68,6 +69,9 @@ async def test_a_batch_goes_in_as_a_file_and_is_told_of_once_at_the_end(tmp_path
 
             again = batch("submit", "-", "--json", *named, about=running, stdin=lines.read_text())
             assert json.loads(again.stdout)["id"] == made["id"]
+            async with asyncio.timeout(20):
+                while not receiver.events.get(made["id"]):  # noqa: ASYNC110 - it is sent by another process
+                    await asyncio.sleep(0.02)
         assert running.service.stop() == 0, running.service.tail()
     (told,) = receiver.events[made["id"]]
     assert told == events[-1]
