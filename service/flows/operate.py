@@ -16,9 +16,9 @@ from service.store.keys import Scope
 from service.store.pool import Conn, Pool, connection
 from service.store.tasks import Locked, NewTask
 
-CANCEL_CHUNK = 50
+CANCEL_CHUNK = 100
 """How many tasks of a batch one transaction cancels: their locks are in the way of callbacks, and deciding about them
-holds the event loop up for 3 ms."""
+holds the event loop up for 4 ms; with half as many all of it takes longer, and callbacks are answered no sooner."""
 
 
 class Operate:
