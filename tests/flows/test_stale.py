@@ -17,13 +17,16 @@ from service.core.inputs import (
     TryLater,
 )
 from service.core.states import CallbackOutcome, State
+from service.store.accounts import Name
 from service.store.pool import Pool
 from tests.support.fakes import said
 from tests.support.flows import (
     TENANT,
     Wire,
     accepted,
+    blocked,
     call_back,
+    elsewhere,
     lawful,
     one,
     pass_time,
@@ -37,6 +40,7 @@ from tests.support.tasks import BUSY, REFUSAL, SILENCE, poll, video
 
 ALL = ["task.processing", "video.completed", "task.completed"]
 RUNNING = Report(Source.POLL, running=True)
+DEFAULT = Name(TENANT, "runware", "default")
 TAKEN = "SELECT count(*) FROM callboard.slots WHERE task_uuid IS NOT NULL"
 
 
@@ -199,6 +203,36 @@ async def test_a_deadline_falls_once_under_many_processes(pool: Pool) -> None:
     for task_uuid in late:
         assert await told(pool, task_uuid) == ["video.failed", "task.timed_out"]
     await lawful(pool)
+
+
+async def test_a_pause_that_is_being_written_wins_over_a_claim(pool: Pool, dsn: str) -> None:
+    house = make_house(pool)
+    await one(house)
+    await house.accounts.ready()
+    async with elsewhere(dsn) as other:
+        await other.execute("UPDATE callboard.accounts SET held_for = 'Stop.'")
+        assert await house.submit.claim(10) == []
+        await other.execute("COMMIT")
+    assert await house.submit.claim(10) == []
+
+
+async def test_a_pause_waits_for_the_claim_that_looked_before_it_and_then_holds(pool: Pool) -> None:
+    wire = Wire(pool)
+    house, other = make_house(wire.pool, concurrency=1), make_house(pool)
+    await accepted(house, submission(), submission())
+    await house.accounts.ready()
+    pausing: list[asyncio.Task[None]] = []
+
+    async def pause(_conn: object) -> None:
+        pausing.append(asyncio.create_task(other.accounts.hold(DEFAULT, "Stop.")))
+        await blocked(pool)
+
+    wire.after["take_turn"] = pause
+    claimed = await house.submit.claim(10)
+    await pausing[0]
+    assert len(claimed) == 1
+    await house.submit.release(claimed)
+    assert await house.submit.claim(10) == []
 
 
 async def test_a_stale_release_takes_no_place_from_who_claimed_after_it(pool: Pool) -> None:
