@@ -69,7 +69,7 @@ async def _again(act: "Act", house: House, names: list[UUID], dice: random.Rando
     for _ in range(ROUNDS):
         order = dice.sample(names, len(names))
         # What a lock outlasted is told to come again; only a deadlock counts here.
-        with suppress(store_pool.Busy):
+        with suppress(Unavailable):
             await act(house, order, dice)
 
 
