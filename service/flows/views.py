@@ -1,19 +1,21 @@
-"""Tasks as they are shown: loaded from the store, made by `wire`."""
+"""Tasks and batches as they are shown: loaded from the store, made by `wire`."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from service.core.batch import Batch
 from service.core.states import State
 from service.core.task import Task
 from service.flows.accounts import waits_for
-from service.store import accounts, tasks, upkeep
+from service.store import accounts, batches, tasks, upkeep
 from service.store.pool import Conn, Record
 from service.wire.api import page_bytes, task_view_bytes
+from service.wire.batches import batch_view
 
 
 class Views:
-    """Makes the JSON of tasks."""
+    """Makes the JSON of tasks and batches."""
 
     async def load(self, conn: Conn, tenant: str, uuids: Sequence[UUID]) -> list[bytes]:
         """Load tasks as they are shown, in the given order; others' tasks are left out."""
@@ -34,6 +36,13 @@ class Views:
             )
             for t in loaded
         ]
+
+    async def batches(self, conn: Conn, loaded: Sequence[Batch]) -> list[dict[str, object]]:
+        """Show batches with how far they are, ready for JSON."""
+        if not loaded:
+            return []
+        progress = await batches.progress(conn, [b.id for b in loaded])
+        return [batch_view(b, progress[b.id]) for b in loaded]
 
     def page(self, items: Sequence[bytes], next_cursor: str | None) -> bytes:
         """Make a page of things that are JSON already."""
