@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from itertools import product
 from uuid import UUID
@@ -16,8 +16,9 @@ from service.flows.apply import Change
 from service.store import pool as store_pool
 from service.store.accounts import Name
 from service.store.pool import Pool
+from tests.support.batches import gathered, tasks_of
 from tests.support.fakes import said
-from tests.support.flows import TENANT, Wire, accepted, call_back, lawful, submission, subscribed
+from tests.support.flows import TENANT, Wire, call_back, lawful, submission, subscribed
 from tests.support.house import House, make_house
 from tests.support.tasks import BUSY, video
 
@@ -56,7 +57,8 @@ async def test_everything_at_once_on_the_same_tasks_never_deadlocks(
 ) -> None:
     dice = random.Random(4)  # noqa: S311 - the test's own dice
     houses = [make_house(pool, dice=SystemDice(), concurrency=TASKS // 2) for _ in range(2)]
-    names = await accepted(houses[0], *[submission(numberResults=4) for _ in range(TASKS)])
+    batch = await gathered(houses[0], *[submission(numberResults=4) for _ in range(TASKS)])
+    names = await tasks_of(pool, batch)
     await houses[0].accounts.ready()
     async with asyncio.TaskGroup() as group:
         for house, act in product(houses, ACTS):
@@ -65,7 +67,7 @@ async def test_everything_at_once_on_the_same_tasks_never_deadlocks(
     await lawful(pool)
 
 
-async def _again(act: "Act", house: House, names: list[UUID], dice: random.Random) -> None:
+async def _again(act: "Act", house: House, names: Sequence[UUID], dice: random.Random) -> None:
     for _ in range(ROUNDS):
         order = dice.sample(names, len(names))
         # What a lock outlasted is told to come again; only a deadlock counts here.
@@ -113,7 +115,10 @@ async def _looked(house: House, names: list[UUID], dice: random.Random) -> None:
 
 
 async def _operated(house: House, names: list[UUID], dice: random.Random) -> None:
-    await house.accounts.hold(NAME, "For a moment." if dice.random() < 0.5 else None)
+    if dice.random() < 0.5:
+        await house.accounts.hold(NAME, "For a moment.")
+    else:
+        await house.accounts.resume(NAME)
     await house.subscribe.delete(TENANT, await subscribed(house))
 
 
@@ -122,8 +127,12 @@ async def _delivered(house: House, names: list[UUID], dice: random.Random) -> No
     await house.deliver.rescue()
 
 
+async def _concluded(house: House, names: list[UUID], dice: random.Random) -> None:
+    await house.conclude.run_once()
+
+
 Act = Callable[[House, list[UUID], random.Random], Awaitable[None]]
 ACTS: tuple[Act, ...] = (
     *(_called, _polled, _answered, _ticked, _canceled),
-    *(_sent, _looked, _operated, _delivered),
+    *(_sent, _looked, _operated, _delivered, _concluded),
 )

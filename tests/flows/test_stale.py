@@ -18,7 +18,7 @@ from service.core.inputs import (
 )
 from service.core.states import CallbackOutcome, State
 from service.store.accounts import Name
-from service.store.pool import Pool
+from service.store.pool import Pool, Record
 from tests.support.fakes import said
 from tests.support.flows import (
     TENANT,
@@ -221,7 +221,7 @@ async def test_a_pause_waits_for_the_claim_that_looked_before_it_and_then_holds(
     house, other = make_house(wire.pool, concurrency=1), make_house(pool)
     await accepted(house, submission(), submission())
     await house.accounts.ready()
-    pausing: list[asyncio.Task[None]] = []
+    pausing: list[asyncio.Task[Record]] = []
 
     async def pause(_conn: object) -> None:
         pausing.append(asyncio.create_task(other.accounts.hold(DEFAULT, "Stop.")))
