@@ -169,11 +169,12 @@ SET send_at = $4::timestamptz,
 WHERE a.tenant = $1::text AND a.provider = $2::text AND a.account = $3::text
 
 -- name: drop_claimed_slots
--- Free the places of claims that are given back.
+-- Free the places of claims that were just given back; whoever claimed a task after its lease ended keeps its place.
 -- $1 uuid[] tasks
 UPDATE callboard.slots AS s SET task_uuid = NULL, taken_at = NULL
 WHERE s.task_uuid = ANY ($1::uuid[])
-  AND EXISTS (SELECT FROM callboard.tasks AS t WHERE t.task_uuid = s.task_uuid AND t.state = 'queued')
+  AND EXISTS (SELECT FROM callboard.tasks AS t
+              WHERE t.task_uuid = s.task_uuid AND t.state = 'queued' AND t.lease_until IS NULL)
 
 -- name: count_resend
 -- A send that is repeated takes its turn without waiting for it.
