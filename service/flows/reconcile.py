@@ -7,6 +7,7 @@ the step that `core.decide.next_step` names. A failed read never fails a task.
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import structlog
@@ -98,6 +99,8 @@ class Reconcile:
         self.reads[task.provider, str(detail["answer"])] += 1
         log.info("task.read", task_id=str(task.task_uuid), provider=task.provider, **detail)
         note = history.Entry(task.task_uuid, "upstream", "read", detail=detail)
+        if isinstance(reading, ReadNothing | ReadFailed):
+            reading = replace(reading, lease_no=task.lease_no)
         await self._apply.run([Change(task.task_uuid, reading, "poll")], [note])
 
     async def _ask(self, task: Task, send: FirstSend | None) -> Reading:

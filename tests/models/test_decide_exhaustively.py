@@ -14,6 +14,8 @@ from service.core.decide import decide, next_step
 from service.core.inputs import (
     Accepted,
     Input,
+    ReadFailed,
+    ReadNothing,
     Refused,
     Report,
     SendStarted,
@@ -105,7 +107,9 @@ def _translated(event: Input, task: Task) -> Input:
             given = names[event.upstream_id]
             no = task.lease_no + event.lease_no - LEASE_NO
             return replace(event, upstream_id=given, lease_no=no)
-        case SendStarted() | Refused() | TryLater():
+        case ReadNothing(lease_no=None):
+            return event
+        case SendStarted() | Refused() | TryLater() | ReadNothing() | ReadFailed():
             return replace(event, lease_no=task.lease_no + event.lease_no - LEASE_NO)
         case _:
             return event

@@ -64,8 +64,8 @@ INPUTS: tuple[Input, ...] = (
         for source, name, said in product((Source.CALLBACK, Source.POLL), IDS, SAID)
     ),
     Report(Source.SUBMIT, running=True),
-    ReadNothing(),
-    ReadFailed(BROKEN),
+    *(ReadNothing(no) for no in (None, *LEASES)),
+    *(ReadFailed(BROKEN, no) for no in LEASES),
     Tick(),
     CancelAsked(),
     AskUpstream("unverified_callback"),

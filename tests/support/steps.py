@@ -88,7 +88,7 @@ class Memory:
                 # Of an overtaken send only an id is taken; whether this one is answered it does not say.
                 mine = step.event.lease_no == step.before.lease_no
                 return replace(now, answered=True, read=False) if mine else now
-            case ReadNothing():
+            case ReadNothing() if step.event.lease_no in {None, step.before.lease_no}:
                 return replace(now, read=True)
             case _:
                 return now

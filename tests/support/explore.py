@@ -1,0 +1,72 @@
+"""Every interleaving of a world of a send, breadth first, equal worlds once."""
+
+from dataclasses import dataclass, field
+
+from service.core.task import Policy, Task
+from tests.support.sending_world import Broken, Moves, Upstream, Worker, World
+
+
+@dataclass
+class Explored:
+    """What was found: how many worlds and transitions, the tasks in them, and the shortest fault."""
+
+    worlds: int = 0
+    transitions: int = 0
+    tasks: set[Task] = field(default_factory=set)
+    broken: str | None = None
+    moves: Moves | None = None
+    way: list[World] = field(default_factory=list)
+    """From the beginning to the fault."""
+
+
+def explore(upstream: Upstream, policy: Policy, most: int = 2_000_000) -> Explored:
+    """Walk all worlds, until a law breaks."""
+    moves = Moves(upstream, policy)
+    begin = World(0)
+    came: dict[World, World | None] = {begin: None}
+    level = [begin]
+    found = Explored(moves=moves)
+    while level and found.broken is None:
+        following: list[World] = []
+        for now in level:
+            try:
+                after = [_tidy(w) for w in moves.after(now)]
+            except Broken as broken:
+                found.broken, found.way = str(broken), _way(came, now)
+                break
+            found.transitions += len(after)
+            for w in after:
+                if w not in came:
+                    came[w] = now
+                    following.append(w)
+        assert len(came) < most, "more worlds than expected"
+        level = following
+    found.worlds = len(came)
+    found.tasks = {moves.rows.tasks[w.row] for w in came}
+    return found
+
+
+def _tidy(now: World) -> World:
+    """Workers are alike, and so are generations and calls of one age."""
+    return World(
+        now.row,
+        tuple(sorted(now.workers, key=_order)),
+        tuple(sorted(now.calls)),
+        tuple(sorted(now.made)),
+    )
+
+
+def _order(worker: Worker | None) -> tuple[str, int, int, str, str]:
+    if worker is None:
+        return "", 0, 0, "", ""
+    at, behind, age, due, said = worker
+    return at, behind, age, due or "", type(said).__name__
+
+
+def _way(came: dict[World, World | None], last: World) -> list[World]:
+    way: list[World] = []
+    step: World | None = last
+    while step is not None:
+        way.append(step)
+        step = came[step]
+    return way[::-1]

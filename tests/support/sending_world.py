@@ -1,0 +1,312 @@
+"""The world around one task that is being sent: its row, two workers, the network, an upstream; no clock.
+
+Decisions are the product's own (`decide`, `next_step`); everything else is modelled after `flows.submit`,
+`flows.reconcile` and the claims of `tasks.sql`. Anything may happen at any time and in any order: a worker that
+is not heard of for minutes was frozen, and may wake; a database that is away loses what is to be committed.
+What bounds the freedom is in `Upstream`, and it is all that the promise rests on. Time is in units of 10 s.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from service.core import decide as table
+from service.core.decide import Step as Due
+from service.core.inputs import (
+    Accepted,
+    Answer,
+    Input,
+    ReadFailed,
+    Reading,
+    ReadNothing,
+    Refused,
+    Report,
+    SendStarted,
+    Source,
+    SubmitUnknown,
+    Tick,
+    TryLater,
+)
+from service.core.states import State
+from service.core.task import Policy, Task
+from tests.support.alphabet import BROKEN, claimed
+from tests.support.canonical import LEASE_NO, canonical
+from tests.support.tasks import NOW, POLICY, queued, video
+
+UNIT = timedelta(seconds=10)
+WINDOW = 5
+CALL = 1
+SMALL = replace(
+    POLICY,
+    **dict.fromkeys(("unknown_read_after", "call_limit", "resend_margin"), CALL * UNIT),
+    **dict.fromkeys(("retry_base", "retry_max"), UNIT),
+    **dict.fromkeys(("lease", "poll_after", "poll_max"), 2 * UNIT),
+    resend_window=WINDOW * UNIT,
+    deadline_grace=timedelta(0),
+    slot_max=9 * UNIT,
+)
+NEVER = 99
+"""More units than any life here lasts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """What is assumed of an upstream and of the way there, in units."""
+
+    remembers: int = 0
+    """How long after it accepted a key it answers the same key with the same generation."""
+    lags: int = 0
+    """How long after it was accepted a generation is missing from lists."""
+    travel: int = 2
+    """How long after they left the bytes may still be accepted: the call's limit and the resend margin."""
+    stall: int = 0
+    """How long a worker may stand still after its last look at the clock, before the bytes leave."""
+
+
+class At(StrEnum):
+    """Where a worker is."""
+
+    CLAIMED = "claimed"
+    BEGUN = "sent_at is committed"
+    CHECKED = "its lease was long enough"
+    CALLING = "the bytes left"
+    ANSWERED = "the answer is to be committed"
+    LOOKED = "what was read is to be committed"
+
+
+class Worker(NamedTuple):
+    """A worker in the middle of something; `behind` counts the claims since its own, `age` its units there."""
+
+    at: At
+    behind: int = 0
+    age: int = 0
+    due: Due | None = None
+    said: Answer | Reading | None = None
+
+
+class Call(NamedTuple):
+    """Bytes on their way: how old they are, whose they are, and whether somebody answered for them."""
+
+    age: int
+    behind: int
+    answered: bool = False
+
+
+class World(NamedTuple):
+    """Everything there is."""
+
+    row: int
+    """The task's row, by its number in `Rows`: comparing and hashing whole tasks takes most of the time."""
+    workers: tuple[Worker | None, ...] = (None, None)
+    calls: tuple[Call, ...] = ()
+    made: tuple[int, ...] = ()
+    """The generations, by their ages."""
+
+
+TIMED = {At.BEGUN, At.CHECKED, At.CALLING}
+"""Where a worker's own clock counts; anywhere else it may stand still for as long as it likes."""
+
+
+class Broken(AssertionError):
+    """A law does not hold; the text says which."""
+
+
+class Rows:
+    """The canonical tasks that were met, numbered, and what became of each; row 0 was just accepted."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        task = replace(queued(), deadline_seconds=80, start_by=NOW + 3 * UNIT)
+        self.tasks = [canonical(task, NOW, NOW, policy)]
+        self._numbers = {self.tasks[0]: 0}
+        self._after: dict[tuple[int, Input | str], int] = {}
+
+    def told(self, row: int, event: Input) -> int:
+        """Give the row after an input."""
+        if (row, event) not in self._after:
+            decision = table.decide(self.tasks[row], event, NOW, self.policy, 0.5)
+            self._after[row, event] = self._number(decision.task, NOW)
+        return self._after[row, event]
+
+    def later(self, row: int) -> int:
+        """Give the row one unit later."""
+        if (row, "later") not in self._after:
+            self._after[row, "later"] = self._number(self.tasks[row], NOW + UNIT)
+        return self._after[row, "later"]
+
+    def claim(self, row: int) -> int:
+        """Give the row after a claim, the very same when nobody may claim it."""
+        if (row, "claim") not in self._after:
+            taken = claimed(self.tasks[row], NOW, self.policy)
+            self._after[row, "claim"] = (
+                row if taken is self.tasks[row] else self._number(taken, NOW)
+            )
+        return self._after[row, "claim"]
+
+    def _number(self, task: Task, now: datetime) -> int:
+        plain = canonical(task, now, NOW, self.policy)
+        number = self._numbers.setdefault(plain, len(self.tasks))
+        if number == len(self.tasks):
+            self.tasks.append(plain)
+        return number
+
+
+def spare(task: Task, policy: Policy) -> timedelta:
+    """Give how long after its commit a send may begin (`flows.submit`)."""
+    assert task.lease_until is not None
+    assert task.sent_at is not None
+    return task.lease_until - task.sent_at - policy.call_limit
+
+
+class Moves:
+    """What may happen next in a world."""
+
+    def __init__(self, upstream: Upstream, policy: Policy) -> None:
+        self.upstream = upstream
+        self.policy = policy
+        self.rows = Rows(policy)
+
+    def after(self, now: World) -> Iterator[World]:
+        """Give every world that may come next; raises Broken when a law does not hold now."""
+        if len(now.made) > 1:
+            raise Broken("two generations")
+        if now.made and self.rows.tasks[now.row].state is State.REJECTED:
+            raise Broken("rejected, and yet it was made")
+        yield from self._time(now)
+        yield from self._arrive(now)
+        if now.made and not self.rows.tasks[now.row].final:
+            yield self._told(now, Report(Source.CALLBACK, videos=(video(1),)))
+        for i, worker in enumerate(now.workers):
+            if worker is None:
+                yield from self._claim(now, i)
+                continue
+            yield _put(now, i, None)  # It dies, or the database is away for what it has to commit.
+            yield from self._go_on(now, i, worker)
+
+    def _told(self, now: World, event: Input) -> World:
+        return now._replace(row=self.rows.told(now.row, event))
+
+    def _time(self, now: World) -> Iterator[World]:
+        for w in now.workers:
+            if w and w.at is At.CHECKED and w.age >= self.upstream.stall:
+                return
+        top = max(self.upstream.remembers, self.upstream.lags) + 1
+        workers = (
+            w and w._replace(age=w.age + 1) if w and w.at in TIMED else w for w in now.workers
+        )
+        aged = (c._replace(age=c.age + 1) for c in now.calls)
+        yield now._replace(
+            row=self.rows.later(now.row),
+            workers=tuple(workers),
+            calls=tuple(c for c in aged if c.age <= self.upstream.travel),
+            made=tuple(min(age + 1, top) for age in now.made),
+        )
+
+    def _claim(self, now: World, i: int) -> Iterator[World]:
+        row = self.rows.claim(now.row)
+        taken = self.rows.tasks[row]
+        if row == now.row or taken.final:
+            return
+        aged = now._replace(
+            row=row,
+            workers=tuple(w and w._replace(behind=w.behind + 1) for w in now.workers),
+            calls=tuple(c._replace(behind=c.behind + 1) for c in now.calls),
+        )
+        due = table.next_step(taken, NOW, self.policy)
+        yield _put(aged, i, Worker(At.CLAIMED, due=due))
+
+    def _go_on(self, now: World, i: int, worker: Worker) -> Iterator[World]:
+        match worker.at:
+            case At.CLAIMED if worker.due is Due.TICK:
+                yield _put(self._told(now, Tick()), i, None)
+            case At.CLAIMED if worker.due is Due.SEND:
+                yield self._begin(now, i, worker)
+            case At.CLAIMED:
+                for said in self._readings(now):
+                    yield _put(now, i, worker._replace(at=At.LOOKED, age=0, said=said))
+            case At.BEGUN:
+                yield from self._check(now, i, worker)
+            case At.CHECKED:
+                yield self._leave(now, i, worker)
+            case At.CALLING:
+                if worker.age >= CALL:
+                    yield _put(now, i, _answer(worker, SubmitUnknown(BROKEN, 0)))
+            case At.ANSWERED | At.LOOKED:
+                assert worker.said is not None
+                yield _put(self._told(now, _fenced(worker.said, worker.behind)), i, None)
+
+    def _begin(self, now: World, i: int, worker: Worker) -> World:
+        after = self._told(now, SendStarted(LEASE_NO - worker.behind))
+        task = self.rows.tasks[after.row]
+        if after.row == now.row or not task.being_sent:
+            return _put(after, i, None)
+        left = int(spare(task, self.policy) / UNIT)
+        # Its own clock counts from here; what is left of its spare time is kept as a negative age.
+        return _put(after, i, worker._replace(at=At.BEGUN, age=-left, due=None))
+
+    def _check(self, now: World, i: int, worker: Worker) -> Iterator[World]:
+        if worker.age > 0:
+            yield _put(now, i, None)
+            return
+        yield _put(now, i, _answer(worker, TryLater(BROKEN, 0)))
+        yield _put(now, i, worker._replace(at=At.CHECKED, age=0))
+
+    def _leave(self, now: World, i: int, worker: Worker) -> World:
+        if self.upstream.stall == 0:
+            self._is_safe(now, worker)
+        calls = (*now.calls, Call(0, worker.behind))
+        return _put(now._replace(calls=calls), i, worker._replace(at=At.CALLING, age=0))
+
+    def _is_safe(self, now: World, worker: Worker) -> None:
+        task = self.rows.tasks[now.row]
+        if task.state is State.SUBMITTING:
+            lease = task.lease_until
+            if worker.behind or not task.being_sent or lease is None or lease < NOW + CALL * UNIT:
+                raise Broken("bytes leave without a lease that outlives the call")
+        if any(not c.answered for c in now.calls):
+            raise Broken("bytes leave while those of another send may be accepted")
+
+    def _arrive(self, now: World) -> Iterator[World]:
+        for n, call in enumerate(now.calls):
+            rest = now._replace(calls=now.calls[:n] + now.calls[n + 1 :])
+            yield rest
+            known = any(age <= self.upstream.remembers for age in now.made)
+            took = rest if known else rest._replace(made=(*now.made, 0))
+            yield took
+            yield from self._hears(took, call, Accepted())
+            yield from self._hears(took, call, SubmitUnknown(BROKEN, 0, answered=True))
+            if not known:
+                for no in (Refused(BROKEN, 0), TryLater(BROKEN, 0)):
+                    yield from self._hears(rest, call, no)
+            # A gateway answers 5xx, and the bytes behind it are accepted all the same, later.
+            under_way = call._replace(answered=True)
+            waits = now._replace(calls=tuple(under_way if c is call else c for c in now.calls))
+            yield from self._hears(waits, call, SubmitUnknown(BROKEN, 0, answered=True))
+
+    def _hears(self, now: World, call: Call, answer: Answer) -> Iterator[World]:
+        for i, w in enumerate(now.workers):
+            if not call.answered and w and (w.at, w.behind) == (At.CALLING, call.behind):
+                yield _put(now, i, _answer(w, answer))
+
+    def _readings(self, now: World) -> Iterator[Reading]:
+        yield ReadFailed(BROKEN)
+        if any(age >= self.upstream.lags for age in now.made):
+            yield Report(Source.POLL, running=True)
+        else:
+            yield ReadNothing()
+
+
+def _answer(worker: Worker, said: Answer) -> Worker:
+    return worker._replace(at=At.ANSWERED, age=0, said=said)
+
+
+def _fenced(said: Answer | Reading, behind: int) -> Answer | Reading:
+    if isinstance(said, Refused | TryLater | SubmitUnknown | ReadNothing | ReadFailed):
+        return replace(said, lease_no=LEASE_NO - behind)
+    return said
+
+
+def _put(now: World, i: int, worker: Worker | None) -> World:
+    return now._replace(workers=tuple(worker if n == i else w for n, w in enumerate(now.workers)))
