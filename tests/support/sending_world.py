@@ -38,6 +38,8 @@ from tests.support.tasks import NOW, POLICY, queued, video
 UNIT = timedelta(seconds=10)
 WINDOW = 5
 CALL = 1
+OVER = 2
+"""The call's limit and the resend margin: then a send without an answer must be over."""
 SMALL = replace(
     POLICY,
     **dict.fromkeys(("unknown_read_after", "call_limit", "resend_margin"), CALL * UNIT),
@@ -47,6 +49,8 @@ SMALL = replace(
     deadline_grace=timedelta(0),
     slot_max=9 * UNIT,
 )
+FENCED = (Refused, TryLater, SubmitUnknown, ReadNothing, ReadFailed)
+"""What an overtaken worker may not say."""
 NEVER = 99
 """More units than any life here lasts."""
 
@@ -59,8 +63,8 @@ class Upstream:
     """How long after it accepted a key it answers the same key with the same generation."""
     lags: int = 0
     """How long after it was accepted a generation is missing from lists."""
-    travel: int = 2
-    """How long after they left the bytes may still be accepted: the call's limit and the resend margin."""
+    travel: int = 3
+    """How long after `sent_at` was committed the bytes may still be accepted."""
     stall: int = 0
     """How long a worker may stand still after its last look at the clock, before the bytes leave."""
 
@@ -77,7 +81,7 @@ class At(StrEnum):
 
 
 class Worker(NamedTuple):
-    """A worker in the middle of something; `behind` counts the claims since its own, `age` its units there."""
+    """A worker in the middle of something; `behind` is 1 when somebody claimed since, `age` its units there."""
 
     at: At
     behind: int = 0
@@ -105,8 +109,8 @@ class World(NamedTuple):
     """The generations, by their ages."""
 
 
-TIMED = {At.BEGUN, At.CHECKED, At.CALLING}
-"""Where a worker's own clock counts; anywhere else it may stand still for as long as it likes."""
+TIMED = {At.BEGUN: 1, At.CHECKED: NEVER, At.CALLING: CALL}
+"""Where a worker's own clock counts, and up to what; anywhere else nobody asks how long it stands still."""
 
 
 class Broken(AssertionError):
@@ -185,6 +189,30 @@ class Moves:
             yield _put(now, i, None)  # It dies, or the database is away for what it has to commit.
             yield from self._go_on(now, i, worker)
 
+    def tidy(self, now: World) -> World:
+        """Give one world for all that are alike: those that differ by order, or by what can change nothing."""
+        final = self.rows.tasks[now.row].final
+        # When all is over only what may still reach the upstream counts.
+        workers = [None if final and w and w.at not in TIMED else w for w in now.workers]
+        heard = {w.behind for w in workers if w and w.at is At.CALLING}
+        calls = (
+            c if c.behind in heard and not c.answered else c._replace(behind=-1) for c in now.calls
+        )
+        return World(
+            now.row,
+            tuple(
+                sorted(
+                    workers,
+                    key=lambda w: (
+                        w is not None,
+                        w and (*w[:3], str(w.due), type(w.said).__name__),
+                    ),
+                )
+            ),
+            tuple(sorted(calls)),
+            tuple(sorted(now.made)),
+        )
+
     def _told(self, now: World, event: Input) -> World:
         return now._replace(row=self.rows.told(now.row, event))
 
@@ -194,7 +222,8 @@ class Moves:
                 return
         top = max(self.upstream.remembers, self.upstream.lags) + 1
         workers = (
-            w and w._replace(age=w.age + 1) if w and w.at in TIMED else w for w in now.workers
+            w and w._replace(age=min(w.age + 1, TIMED[w.at])) if w and w.at in TIMED else w
+            for w in now.workers
         )
         aged = (c._replace(age=c.age + 1) for c in now.calls)
         yield now._replace(
@@ -211,8 +240,8 @@ class Moves:
             return
         aged = now._replace(
             row=row,
-            workers=tuple(w and w._replace(behind=w.behind + 1) for w in now.workers),
-            calls=tuple(c._replace(behind=c.behind + 1) for c in now.calls),
+            workers=tuple(w and w._replace(behind=1) for w in now.workers),
+            calls=tuple(c._replace(behind=c.behind or 1) for c in now.calls),
         )
         due = table.next_step(taken, NOW, self.policy)
         yield _put(aged, i, Worker(At.CLAIMED, due=due))
@@ -256,7 +285,9 @@ class Moves:
     def _leave(self, now: World, i: int, worker: Worker) -> World:
         if self.upstream.stall == 0:
             self._is_safe(now, worker)
-        calls = (*now.calls, Call(0, worker.behind))
+        sent_at = self.rows.tasks[now.row].sent_at
+        age = 0 if sent_at is None or worker.behind else (NOW - sent_at) // UNIT
+        calls = (*now.calls, Call(age, worker.behind))
         return _put(now._replace(calls=calls), i, worker._replace(at=At.CALLING, age=0))
 
     def _is_safe(self, now: World, worker: Worker) -> None:
@@ -265,7 +296,7 @@ class Moves:
             lease = task.lease_until
             if worker.behind or not task.being_sent or lease is None or lease < NOW + CALL * UNIT:
                 raise Broken("bytes leave without a lease that outlives the call")
-        if any(not c.answered for c in now.calls):
+        if any(not c.answered and c.age < OVER for c in now.calls):
             raise Broken("bytes leave while those of another send may be accepted")
 
     def _arrive(self, now: World) -> Iterator[World]:
@@ -303,7 +334,7 @@ def _answer(worker: Worker, said: Answer) -> Worker:
 
 
 def _fenced(said: Answer | Reading, behind: int) -> Answer | Reading:
-    if isinstance(said, Refused | TryLater | SubmitUnknown | ReadNothing | ReadFailed):
+    if isinstance(said, FENCED):
         return replace(said, lease_no=LEASE_NO - behind)
     return said
 
