@@ -4,7 +4,6 @@ The normal run walks short sequences; `make models` walks all of six inputs, for
 """
 
 from dataclasses import replace
-from datetime import datetime
 
 import pytest
 from hypothesis import given, settings
@@ -64,12 +63,7 @@ def _ends_by_itself(walk: Walk) -> None:
     for task in {task for task, _ in walk.moments if not task.final}:
         steps, span = walk.to_the_end(task)
         assert steps > 0
-        assert NOW + span <= _limit(task), task
-
-
-def _limit(task: Task) -> datetime:
-    grace = None if task.deadline_at is None else task.deadline_at + GRID.deadline_grace
-    return max(NOW, grace or task.start_by, task.lease_until or NOW)
+        assert NOW + span <= walk.limit(task), task
 
 
 STEPS = st.lists(
@@ -107,9 +101,9 @@ def _translated(event: Input, task: Task) -> Input:
             given = names[event.upstream_id]
             no = task.lease_no + event.lease_no - LEASE_NO
             return replace(event, upstream_id=given, lease_no=no)
-        case ReadNothing(lease_no=None):
-            return event
-        case SendStarted() | Refused() | TryLater() | ReadNothing() | ReadFailed():
+        case SendStarted() | Refused() | TryLater():
             return replace(event, lease_no=task.lease_no + event.lease_no - LEASE_NO)
+        case ReadNothing(no) | ReadFailed(_, no) if no is not None:
+            return replace(event, lease_no=task.lease_no + no - LEASE_NO)
         case _:
             return event

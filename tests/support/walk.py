@@ -146,3 +146,9 @@ class Walk:
         for event in events:
             after = decide(at, event, NOW, self.policy, MIDDLE).task
             yield canonical(after, NOW, NOW, self.policy)
+
+    def limit(self, task: Task) -> datetime:
+        """Say by when time alone must have ended a task: its deadline and grace, `start_by`, or its lease."""
+        deadline = task.deadline_at
+        end = task.start_by if deadline is None else deadline + self.policy.deadline_grace
+        return max(NOW, end, task.lease_until or NOW)
