@@ -7,6 +7,7 @@ the step that `core.decide.next_step` names. A failed read never fails a task.
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import structlog
@@ -125,6 +126,8 @@ class Reconcile:
         detail = {"durationMs": took_ms, **describe(reading)}
         self.reads[task.provider, str(detail["answer"])] += 1
         log.info("task.read", task_id=str(task.task_uuid), provider=task.provider, **detail)
+        if isinstance(reading, ReadNothing | ReadFailed):
+            reading = replace(reading, lease_no=task.lease_no)
         return reading, history.Entry(task.task_uuid, "upstream", "read", detail=detail)
 
     def _may_call(self, task: Task) -> Fault | None:

@@ -55,7 +55,9 @@ async def main(given: dict[str, Any]) -> None:
     await simulator.start("127.0.0.1", given["port"])
     assert simulator._sync_so is not None
     for number in range(given["foreign"]):
-        simulator._sync_so._generations.add(foreign(number, given["foreign"], loop.time()), source="api")
+        simulator._sync_so._generations.add(
+            foreign(number, given["foreign"], loop.time()), source="api"
+        )
     await stop.wait()
     await simulator.stop()
 
