@@ -83,7 +83,7 @@ class Run:
         dice = Random(f"{self.seed}:{process}:{life}:points")
         chosen = dice.sample(sorted(POINTS), 5)
         return ",".join(
-            f"{p}={dice.choice(('kill', 'stop') if p in CALLS else ('kill', 'stop', 'cut', 'cut'))}:0.04"
+            f"{p}={dice.choice(('kill', 'stop') if p in CALLS else ('kill', 'stop', 'cut', 'cut'))}:0.08"
             for p in chosen
         )
 
