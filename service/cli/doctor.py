@@ -2,7 +2,7 @@
 
 import typer
 
-from service.bootstrap.parts import make_keyring
+from service.bootstrap.keys import make_keyring
 from service.bootstrap.upstreams import off_because
 from service.cli.database import database
 from service.cli.output import AsJson, Failed, out, run, shown

@@ -124,7 +124,7 @@ def make_house(
     policies = dict.fromkeys(providers, policy)
     apply = Apply(pool, wake, dice, Fanout(dice, PUBLIC_URL), policies)
     accounts = Accounts(pool, wake, dice, vault, upstreams)
-    views = Views()
+    views = Views(upstreams)
     accept = Accept(pool, wake, dice, upstreams, views, Defaults(3600, 604_800))
     receive = Receive(pool, wake, apply, upstreams)
     submit = Submit(pool, apply, upstreams, accounts, worker=WORKER, lease_s=60.0)

@@ -151,6 +151,7 @@ async def serving(
         version="1.2.3",
         limits=limits or Limits(),
     )
+    await house.accounts.ready()
     running = await start(make_app(deps), "127.0.0.1", 0, handler_grace_s=HANDLER_GRACE_S)
     loops = [asyncio.create_task(_flush(house)) for _ in range(flushers)]
     try:

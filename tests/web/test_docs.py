@@ -116,6 +116,7 @@ async def test_an_example_of_a_body_is_taken(api: Api, path: str, body: object) 
         task_uuid = await api.made(request={"model": "klingai:5@3"})
         await api.post(f"/v1/tasks/{task_uuid}/cancel")
         path = path.format(id=task_uuid)
+    path = path.format(provider="runware", account="default")
     reply = await api.post(path, body)
 
     assert 200 <= reply.status < 300, reply.raw
