@@ -16,9 +16,7 @@ from service.store.pool import Pool
 
 
 @asynccontextmanager
-async def accounts_of(
-    settings: Settings, pool: Pool
-) -> AsyncIterator[tuple[Accounts, Upstreams]]:
+async def accounts_of(settings: Settings, pool: Pool) -> AsyncIterator[tuple[Accounts, Upstreams]]:
     """Put together what knows and keeps accounts; it has learned of all that are in the database.
 
     Nothing is written of the environment's accounts: the settings of a command need not be those of the service.

@@ -11,9 +11,7 @@ from service.vault import Vault, format_key, new_key, parse_key
 def make_keyring(settings: Settings, pool: Pool) -> Keyring:
     """Hold the keys that are set, or made in DATA_DIR, against what a database needs."""
     encryption = _encryption_keys(settings)
-    return Keyring(
-        pool, Vault(encryption), callback=callback_keys(settings), encryption=encryption
-    )
+    return Keyring(pool, Vault(encryption), callback=callback_keys(settings), encryption=encryption)
 
 
 def make_vault(settings: Settings) -> Vault:

@@ -5,7 +5,18 @@ import sys
 import typer
 
 from service import __version__
-from service.cli import demo, doctor, events, keys, migrate, serve, simulate, subscriptions, tasks
+from service.cli import (
+    accounts,
+    demo,
+    doctor,
+    events,
+    keys,
+    migrate,
+    serve,
+    simulate,
+    subscriptions,
+    tasks,
+)
 from service.cli.output import Failed, err
 
 app = typer.Typer(
@@ -30,6 +41,7 @@ app.command("events")(events.events)
 app.command("doctor")(doctor.doctor)
 app.add_typer(subscriptions.app, name="subscriptions")
 app.add_typer(keys.app, name="keys")
+app.add_typer(accounts.app, name="accounts")
 
 
 def _version(wanted: bool) -> None:

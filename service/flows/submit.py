@@ -120,9 +120,7 @@ class Submit:
         self._apply.tell(applied)
         return begun
 
-    async def _bytes(
-        self, conn: Conn, task: Task, client: Provider, *, first: bool
-    ) -> FirstSend:
+    async def _bytes(self, conn: Conn, task: Task, client: Provider, *, first: bool) -> FirstSend:
         """Make and keep the bytes of a first send, or give those that were kept.
 
         From `queued` nothing was accepted yet, so they are made anew: a mended key or URL counts.

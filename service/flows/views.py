@@ -34,7 +34,10 @@ class Views:
         now = await upkeep.clock(conn)
         return [
             task_view_bytes(
-                t, cards[t.task_uuid], with_request=True, waiting_for=self._waiting_for(t, now, rooms)
+                t,
+                cards[t.task_uuid],
+                with_request=True,
+                waiting_for=self._waiting_for(t, now, rooms),
             )
             for t in loaded
         ]

@@ -3,7 +3,7 @@
 from typing import Final, get_args
 
 from schemas.api.accounts import AccountPage, AccountPause, AccountView
-from schemas.api.tasks import Provider
+from schemas.api.tasks import ACCOUNT_NAME, Provider
 from service.web import examples
 from service.web.openapi import Operation, Parameter, Reply
 
@@ -11,7 +11,7 @@ WHICH: Final = (
     Parameter("provider", {"type": "string", "enum": list(get_args(Provider))}, "", "path"),
     Parameter(
         "account",
-        {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,62}$"},
+        {"type": "string", "pattern": ACCOUNT_NAME},
         "`default` is the one of the service's settings.",
         "path",
     ),

@@ -1,11 +1,11 @@
 """Accounts of providers: show, pause, resume. They are made on the command line, where keys are not sent around."""
 
 import re
-from typing import Final
 
 from aiohttp import web
 
 from schemas.api.accounts import AccountPause
+from schemas.api.tasks import ACCOUNT_NAME
 from service.core.errors import NotFound
 from service.flows.accounts import NOT_THERE, AccountName, named
 from service.web.answers import Row, json_of
@@ -14,8 +14,6 @@ from service.web.keys import DEPS
 from service.web.query import Query
 from service.wire.accounts import account_view
 from service.wire.api import parse_body
-
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
 async def every(request: web.Request) -> web.Response:
@@ -50,7 +48,7 @@ async def resume(request: web.Request) -> web.Response:
 
 def _named(request: web.Request) -> AccountName:
     provider, account = request.match_info["provider"], request.match_info["account"]
-    if provider not in request.app[DEPS].upstreams or not _NAME.fullmatch(account):
+    if provider not in request.app[DEPS].upstreams or not re.fullmatch(ACCOUNT_NAME, account):
         raise NotFound(NOT_THERE)
     return named(provider, account)
 
