@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from schemas.api.accounts import AccountPage, AccountPause, AccountView
+from schemas.api.batches import BatchCanceled, BatchPage, BatchView
 from schemas.api.callbacks import CallbackPage, CallbackView
 from schemas.api.estimates import EstimateRequest, EstimateView
 from schemas.api.events import EventPage
@@ -36,6 +37,9 @@ MODELS: dict[str, type[BaseModel]] = {
     "api.account": AccountView,
     "api.account-page": AccountPage,
     "api.account-pause": AccountPause,
+    "api.batch": BatchView,
+    "api.batch-canceled": BatchCanceled,
+    "api.batch-page": BatchPage,
     "api.callback": CallbackView,
     "api.callback-page": CallbackPage,
     "api.estimate": EstimateView,

@@ -188,6 +188,7 @@ class TaskSummary(Strict):
     upstreamId: str | None
     attempts: int = Field(ge=0, description="How often it was sent upstream.")
     retryOf: UUID | None
+    batch: UUID | None = Field(description="The batch it was submitted with.")
     labels: dict[str, str]
     metadata: Any
     createdAt: AwareDatetime

@@ -19,8 +19,10 @@ from service.flows.accounts import Accounts
 from service.flows.admit import Admit
 from service.flows.apply import Apply
 from service.flows.batcher import Batcher
+from service.flows.conclude import Conclude
 from service.flows.deliver import Deliver, DeliveryPolicy
 from service.flows.fanout import Fanout
+from service.flows.gather import Gather
 from service.flows.heartbeat import Fitness, Heartbeat, Held
 from service.flows.keyring import Keyring
 from service.flows.look import Look
@@ -84,7 +86,8 @@ async def make_parts(
         fault_points.wrap_clients(upstreams, faults)
         sinks = {kind: fault_points.FaultySink(sink, faults) for kind, sink in sinks.items()}
     source = settings.event_source or settings.own_url
-    apply = Apply(pool, wake, dice, Fanout(dice, source), policies(settings))
+    fanout = Fanout(dice, source)
+    apply = Apply(pool, wake, dice, fanout, policies(settings))
     accounts = Accounts(pool, wake, dice, vault, upstreams)
     views = Views(upstreams)
     defaults = Defaults(settings.deadline_seconds, settings.start_within_seconds)
@@ -111,6 +114,7 @@ async def make_parts(
     heartbeat = Heartbeat(pool, me, fitness, held, lease_s=lease_s)
     others = Others(pool, wake, me=worker, dsn=direct_dsn)
     pending = Pending(pool, apply, receive)
+    conclude = Conclude(pool, wake, dice, fanout, views)
     flows = Flows(
         wake,
         batcher,
@@ -118,6 +122,7 @@ async def make_parts(
         deliver,
         reconcile,
         pending,
+        conclude,
         upkeep,
         accounts,
         heartbeat,
@@ -128,6 +133,7 @@ async def make_parts(
     metrics.gauge("inbox_waiting", "Callbacks that wait for a flusher.", lambda: batcher.waiting)
     deps = Deps(
         accept=accept,
+        gather=Gather(pool, wake, dice, views),
         operate=Operate(pool, dice, apply, accept, views),
         look=Look(pool, wake, views),
         subscribe=Subscribe(pool, dice, vault),

@@ -7,6 +7,7 @@ import typer
 from service import __version__
 from service.cli import (
     accounts,
+    batches,
     demo,
     doctor,
     events,
@@ -39,6 +40,7 @@ app.command("cancel")(tasks.cancel)
 app.command("retry")(tasks.retry)
 app.command("events")(events.events)
 app.command("doctor")(doctor.doctor)
+app.add_typer(batches.app, name="batch")
 app.add_typer(subscriptions.app, name="subscriptions")
 app.add_typer(keys.app, name="keys")
 app.add_typer(accounts.app, name="accounts")

@@ -102,6 +102,8 @@ class Task:
     error: Fault | None = None
     pinned: bool = False
     """It named its account, and is sent by no other."""
+    batch_id: UUID | None = None
+    """The batch it was submitted with; of a fallback, that of the first."""
 
     @property
     def final(self) -> bool:

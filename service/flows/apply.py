@@ -24,7 +24,7 @@ from service.flows import pauses
 from service.flows.fanout import Fanout
 from service.flows.wake import Topic, Wake
 from service.ports import Dice
-from service.store import history, tasks, transitions
+from service.store import history, outbox, tasks, transitions
 from service.store.pool import Conn, Pool, transaction
 
 log = structlog.get_logger()
@@ -161,9 +161,7 @@ class Apply:
             await transitions.write_results(conn, results, written.of_results)
         await history.insert(conn, [_entry(a, now) for a in moved if _worth_telling(a)] or ())
         if written.events:
-            await transitions.write_events(
-                conn, now, self._fanout.source, written.events, written.deliveries
-            )
+            await outbox.write(conn, now, self._fanout.source, written.events, written.deliveries)
 
     def tell(self, applied: Sequence[Applied]) -> None:
         """Ring the bells after the commit: loops here, requests that wait, the log."""
@@ -210,6 +208,8 @@ class Apply:
 
 def _topics(decision: Decision) -> set[Topic]:
     topics = {Topic.DUE}
+    if decision.task.final and decision.task.batch_id is not None:
+        topics.add(Topic.BATCHES)
     if decision.announce:
         topics.add(Topic.DELIVER)
     if decision.task.final or decision.task.state is State.QUEUED:

@@ -12,7 +12,7 @@ from service.core.event import StoredEvent
 from service.flows import cursors
 from service.flows.views import Views
 from service.flows.wake import Wake
-from service.store import callbacks, events, history, tasks
+from service.store import batches, callbacks, events, history, tasks
 from service.store.events import Position
 from service.store.pool import Pool, Record, connection
 from service.store.tasks import Filter
@@ -33,6 +33,14 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A page of things as they are shown."""
+
+    items: list[dict[str, object]]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
     """A page of rows for the edge to show."""
 
@@ -48,10 +56,11 @@ def task_filter(
     created_after: datetime | None = None,
     created_before: datetime | None = None,
     labels: Sequence[tuple[str, str]] = (),
+    batch: UUID | None = None,
 ) -> Filter:
     """Say what a list of tasks is narrowed to; the same label twice counts once."""
     once = tuple(dict.fromkeys(labels))
-    return Filter(state, provider, model, created_after, created_before, once)
+    return Filter(state, provider, model, created_after, created_before, once, batch)
 
 
 class Look:
@@ -90,6 +99,22 @@ class Look:
             items = await self._views.show(conn, [t for _, t in found])
         more = len(found) == limit
         return Page(items, cursors.encode(found[-1][0]) if more else None)
+
+    async def batch(self, tenant: str, batch_id: UUID) -> dict[str, object]:
+        """Show a batch."""
+        async with connection(self._pool) as conn:
+            found = await batches.get(conn, tenant, batch_id)
+            if found is None:
+                raise NotFound("There is no such batch.")
+            return (await self._views.batches(conn, [found]))[0]
+
+    async def batches(self, tenant: str, cursor: str | None, limit: int) -> Shown:
+        """List batches, newest first."""
+        before = cursors.integers(cursor, 1)[0] if cursor else None
+        async with connection(self._pool) as conn:
+            found = await batches.page(conn, tenant, before, limit)
+            items = await self._views.batches(conn, [b for _, b in found])
+        return Shown(items, cursors.encode(found[-1][0]) if len(found) == limit else None)
 
     async def timeline(self, tenant: str, task_uuid: UUID, cursor: str | None, limit: int) -> Rows:
         """List what happened to a task, oldest first."""

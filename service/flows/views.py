@@ -1,20 +1,22 @@
-"""Tasks as they are shown: loaded from the store, made by `wire`."""
+"""Tasks and batches as they are shown: loaded from the store, made by `wire`."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from service.core.batch import Batch
 from service.core.states import State
 from service.core.task import Task
 from service.flows.accounts import waits_for
 from service.flows.upstreams import Upstreams
-from service.store import accounts, tasks, upkeep
+from service.store import accounts, batches, tasks, upkeep
 from service.store.pool import Conn, Record
 from service.wire.api import page_bytes, task_view_bytes
+from service.wire.batches import batch_view
 
 
 class Views:
-    """Makes the JSON of tasks."""
+    """Makes the JSON of tasks and batches."""
 
     def __init__(self, upstreams: Upstreams) -> None:
         self._upstreams = upstreams
@@ -41,6 +43,13 @@ class Views:
             )
             for t in loaded
         ]
+
+    async def batches(self, conn: Conn, loaded: Sequence[Batch]) -> list[dict[str, object]]:
+        """Show batches with how far they are, ready for JSON."""
+        if not loaded:
+            return []
+        progress = await batches.progress(conn, [b.id for b in loaded])
+        return [batch_view(b, progress[b.id]) for b in loaded]
 
     def page(self, items: Sequence[bytes], next_cursor: str | None) -> bytes:
         """Make a page of things that are JSON already."""

@@ -18,6 +18,7 @@ class Topic(StrEnum):
     DUE = "due"
     DELIVER = "deliver"
     CALLBACKS = "callbacks"
+    BATCHES = "batches"
 
 
 Teller = Callable[[frozenset[Topic], tuple[UUID, ...]], None]

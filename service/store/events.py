@@ -30,6 +30,7 @@ class NewEvent:
     tenant: str
     type: str
     task_uuid: UUID
+    """Its subject: the task, or the batch."""
     sequence: int
     data: bytes
 

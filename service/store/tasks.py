@@ -33,6 +33,7 @@ class NewTask:
     retry_of: UUID | None = None
     account: str | None = None
     """The account it names; none when any may send it."""
+    batch_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ async def insert(
         [n.retry_of for n in new],
         now,
         [n.account for n in new],
+        [n.batch_id for n in new],
     )
     seq = {r["task_uuid"]: r["seq"] for r in inserted}
     if len(seq) == len(new):
@@ -190,14 +192,14 @@ class Filter:
     created_after: datetime | None = None
     created_before: datetime | None = None
     labels: tuple[tuple[str, str], ...] = ()
+    batch: UUID | None = None
 
 
 async def page(
     conn: Conn, tenant: str, wanted: Filter, before_seq: int | None, limit: int
 ) -> list[tuple[int, Task]]:
     """Give a page of tasks with their seq, newest first."""
-    found = await conn.fetch(
-        SQL["list_tasks"],
+    given = (
         tenant,
         wanted.state,
         wanted.provider,
@@ -209,6 +211,10 @@ async def page(
         before_seq,
         limit,
     )
+    if wanted.batch is None:
+        found = await conn.fetch(SQL["list_tasks"], *given)
+    else:
+        found = await conn.fetch(SQL["list_tasks_of_batch"], *given, wanted.batch)
     tasks = await with_results(conn, found)
     return [(r["seq"], tasks[r["task_uuid"]]) for r in found]
 

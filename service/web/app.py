@@ -8,8 +8,10 @@ from aiohttp.typedefs import Handler
 
 from service.web import (
     about_accounts,
+    about_batches,
     about_process,
     accounts,
+    batches,
     callbacks,
     docs,
     estimates,
@@ -47,6 +49,10 @@ ROUTES = (
     Route("GET", "/v1/tasks/{id}/timeline", tasks.timeline, operations.TIMELINE),
     Route("POST", "/v1/tasks/{id}/cancel", tasks.cancel, operations.CANCEL),
     Route("POST", "/v1/tasks/{id}/retry", tasks.retry, operations.RETRY),
+    Route("POST", "/v1/batches", batches.submit, about_batches.SUBMIT),
+    Route("GET", "/v1/batches", batches.page, about_batches.LIST),
+    Route("GET", "/v1/batches/{id}", batches.show, about_batches.SHOW),
+    Route("POST", "/v1/batches/{id}/cancel", batches.cancel, about_batches.CANCEL),
     Route("POST", "/v1/estimates", estimates.make, operations.ESTIMATE),
     Route("GET", "/v1/events", events.feed, operations.FEED),
     Route("POST", "/v1/subscriptions", subscriptions.create, operations.SUBSCRIBE),

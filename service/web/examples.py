@@ -1,5 +1,6 @@
 """Bodies for the OpenAPI document, as callers would send them. Each is tried by a test."""
 
+import json
 from typing import Final
 
 VIDEO: Final = "https://assets.sync.so/docs/example-video.mp4"
@@ -35,6 +36,7 @@ SUBMISSIONS: Final[dict[str, object]] = {
     "anotherModel": _OTHER_MODEL,
     "several": [_RUNWARE, _SYNC],
 }
+BATCHES: Final[dict[str, object]] = {"twoLines": "\n".join(map(json.dumps, (_RUNWARE, _SYNC)))}
 RETRIES: Final[dict[str, object]] = {"oneMore": {"again": True}, "anyway": {"force": True}}
 PAUSES: Final[dict[str, object]] = {"withReason": {"reason": "The invoice is being paid."}}
 ESTIMATES: Final[dict[str, object]] = {

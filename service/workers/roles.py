@@ -8,6 +8,7 @@ from enum import StrEnum
 from service.core.states import CallbackOutcome
 from service.flows.accounts import REFRESH_S, Accounts
 from service.flows.batcher import Batcher
+from service.flows.conclude import Conclude
 from service.flows.deliver import Deliver
 from service.flows.heartbeat import Fitness, Heartbeat
 from service.flows.others import REST_S, Others
@@ -44,6 +45,7 @@ class Flows:
     deliver: Deliver
     reconcile: Reconcile
     pending: Pending
+    conclude: Conclude
     upkeep: Upkeep
     accounts: Accounts
     heartbeat: Heartbeat
@@ -139,5 +141,6 @@ def _reconcile(flows: Flows, poll_s: float) -> list[Loop]:
         ),
         Every("expire", due.expire, poll_s),
         Every("pending", flows.pending.run_once, poll_s, wake=wake, topic=Topic.CALLBACKS),
+        Every("batches", flows.conclude.run_once, poll_s, wake=wake, topic=Topic.BATCHES),
         Every("upkeep", flows.upkeep.run_once, UPKEEP_S, again_when_busy=False),
     ]

@@ -16,8 +16,10 @@ from service.flows.accounts import Accounts
 from service.flows.admit import Admit
 from service.flows.apply import Applied, Apply, Change
 from service.flows.batcher import Batcher
+from service.flows.conclude import Conclude
 from service.flows.deliver import Deliver, DeliveryPolicy
 from service.flows.fanout import Fanout
+from service.flows.gather import Gather
 from service.flows.look import Look
 from service.flows.operate import Operate
 from service.flows.pending import Pending
@@ -58,6 +60,8 @@ class House:
     sink: FakeSink
     apply: Apply
     accept: Accept
+    gather: Gather
+    conclude: Conclude
     submit: Submit
     receive: Receive
     batcher: Batcher[Incoming, CallbackOutcome]
@@ -122,7 +126,8 @@ def make_house(
         poll_only=False,
     )
     policies = dict.fromkeys(providers, policy)
-    apply = Apply(pool, wake, dice, Fanout(dice, PUBLIC_URL), policies)
+    fanout = Fanout(dice, PUBLIC_URL)
+    apply = Apply(pool, wake, dice, fanout, policies)
     accounts = Accounts(pool, wake, dice, vault, upstreams)
     views = Views(upstreams)
     accept = Accept(pool, wake, dice, upstreams, views, Defaults(3600, 604_800))
@@ -138,6 +143,8 @@ def make_house(
         sink=sink,
         apply=apply,
         accept=accept,
+        gather=Gather(pool, wake, dice, views),
+        conclude=Conclude(pool, wake, dice, fanout, views),
         submit=submit,
         receive=receive,
         batcher=Batcher(

@@ -135,6 +135,7 @@ async def serving(
     health = Health()
     deps = Deps(
         accept=house.accept,
+        gather=house.gather,
         operate=house.operate,
         look=house.look,
         subscribe=house.subscribe,

@@ -13,15 +13,17 @@
 -- $9 uuid[] the task each repeats, or null
 -- $10 timestamptz now, or null for the database's clock
 -- $11 text[] the account each names, or null for any
+-- $12 uuid[] the batch each belongs to, or null
 INSERT INTO callboard.tasks (task_uuid, tenant, provider, model, state, priority, results_expected,
-                             created_at, start_by, deadline_seconds, look_again_at, retry_of, account, pinned)
+                             created_at, start_by, deadline_seconds, look_again_at, retry_of, account, pinned,
+                             batch_id)
 SELECT n.task_uuid, $2::text, n.provider, n.model, 'queued', n.priority, n.results_expected,
        c.at, c.at + make_interval(secs => n.start_within), n.deadline_seconds, c.at, n.retry_of,
-       coalesce(n.account, 'default'), n.account IS NOT NULL
+       coalesce(n.account, 'default'), n.account IS NOT NULL, n.batch_id
 FROM unnest($1::uuid[], $3::text[], $4::text[], $5::smallint[], $6::smallint[], $7::integer[],
-            $8::integer[], $9::uuid[], $11::text[]) WITH ORDINALITY
+            $8::integer[], $9::uuid[], $11::text[], $12::uuid[]) WITH ORDINALITY
      AS n (task_uuid, provider, model, priority, results_expected, start_within, deadline_seconds,
-           retry_of, account, position),
+           retry_of, account, batch_id, position),
      (SELECT coalesce($10::timestamptz, clock_timestamp()) AS at) AS c
 ORDER BY n.position
 ON CONFLICT (task_uuid) DO NOTHING
@@ -189,6 +191,35 @@ WHERE p.task_uuid = $1::uuid
 SELECT t.*
 FROM callboard.tasks AS t
 WHERE t.tenant = $1::text
+  AND ($2::text IS NULL OR t.state = $2::text)
+  AND ($3::text IS NULL OR t.provider = $3::text)
+  AND ($4::text IS NULL OR t.model = $4::text)
+  AND ($5::timestamptz IS NULL OR t.created_at > $5::timestamptz)
+  AND ($6::timestamptz IS NULL OR t.created_at < $6::timestamptz)
+  AND ($9::bigint IS NULL OR t.seq < $9::bigint)
+  AND (cardinality($7::text[]) = 0 OR cardinality($7::text[]) = (
+    SELECT count(*) FROM unnest($7::text[], $8::text[]) AS w (key, value)
+    JOIN callboard.task_labels AS l
+      ON l.tenant = $1::text AND l.key = w.key AND l.value = w.value AND l.seq = t.seq))
+ORDER BY t.seq DESC
+LIMIT $10::integer
+
+-- name: list_tasks_of_batch
+-- The same of one batch: a statement of its own, because a plan for "this batch or any" reads all newer tasks.
+-- $1 text tenant
+-- $2 text state, or null
+-- $3 text provider, or null
+-- $4 text model, or null
+-- $5 timestamptz created after, or null
+-- $6 timestamptz created before, or null
+-- $7 text[] label keys
+-- $8 text[] label values
+-- $9 bigint only older than this seq, or null
+-- $10 integer how many
+-- $11 uuid batch
+SELECT t.*
+FROM callboard.tasks AS t
+WHERE t.tenant = $1::text AND t.batch_id = $11::uuid
   AND ($2::text IS NULL OR t.state = $2::text)
   AND ($3::text IS NULL OR t.provider = $3::text)
   AND ($4::text IS NULL OR t.model = $4::text)
