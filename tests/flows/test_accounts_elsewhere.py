@@ -41,10 +41,10 @@ async def test_an_account_that_another_process_was_given_sends_after_the_next_re
 ) -> None:
     house, cli = make_house(pool, keyless=True), make_house(pool, keyless=True)
     await house.accounts.ready()
-    assert house.upstreams["runware"].off_because is not None
+    assert house.upstreams["runware"].accounts == []
     await cli.accounts.add(SECOND, Wish(key="key-2"))
     await house.accounts.refresh()
-    assert house.upstreams["runware"].off_because is None
+    assert house.upstreams["runware"].accounts == ["second"]
     task_uuid = await one(house)
     await house.send_queued()
     (sent,) = house.providers["runware"].sent
@@ -119,9 +119,9 @@ async def test_a_key_that_cannot_be_opened_is_told_once_and_sends_nothing(pool: 
         await other.refresh()
     assert [entry["event"] for entry in logs] == ["account.unreadable"]
     assert list(other.unreadable) == [SECOND]
-    assert house.upstreams["runware"].off_because is not None
+    assert house.upstreams["runware"].accounts == []
     await house.accounts.refresh()
-    assert house.upstreams["runware"].off_because is None
+    assert house.upstreams["runware"].accounts == ["second"]
 
 
 async def test_an_estimate_is_asked_for_by_whichever_account_has_a_key(pool: Pool) -> None:
