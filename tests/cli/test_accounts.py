@@ -11,12 +11,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from typing import Any, get_args
 from unittest import mock
 
 import pytest
 import structlog
 
+from schemas.api.tasks import TaskSummary
 from service.cli.main import main
+from service.cli.tasks import WAITS, _show
 from tests.cli.test_cli import own_database
 from tests.support import database
 
@@ -156,3 +159,18 @@ def test_doctor_says_when_a_key_cannot_be_opened(env: dict[str, str]) -> None:
     both = f"{other},{env['CALLBOARD_ENCRYPTION_KEYS']}"
     assert findings(env | {"CALLBOARD_ENCRYPTION_KEYS": both})["accounts"]["ok"] is True
     assert accounts(env, "remove", "runware", "shut").returncode == 0
+
+
+@pytest.mark.parametrize("reason", sorted(WAITS))
+def test_what_a_task_waits_for_is_shown_in_words(reason: str) -> None:
+    told = io.StringIO()
+    waiting: dict[str, Any] = {"waitingFor": reason, "results": [], "warnings": [], "error": None}
+    shown = dict.fromkeys(("taskUUID", "provider", "model", "cost", "createdAt"), "x")
+    with redirect_stdout(told):
+        _show(waiting | shown | {"state": "queued", "resultsExpected": 1}, [])
+    assert f"waits for {WAITS[reason]}" in told.getvalue()
+
+
+def test_every_reason_to_wait_has_its_words() -> None:
+    (reasons, _) = get_args(TaskSummary.model_fields["waitingFor"].annotation)
+    assert set(WAITS) == set(get_args(reasons))
