@@ -145,6 +145,12 @@ class Card:
     request: bytes = b""
     retry_of: UUID | None = None
     notify_url: str | None = None
+    priority: int = 0
+    fallback: str | None = None
+    """What is tried instead if it ends without a video, as JSON; none when nothing is left."""
+    fallback_of: UUID | None = None
+    fallback_task: UUID | None = None
+    """The task that was started instead."""
 
 
 @dataclass(frozen=True, slots=True)

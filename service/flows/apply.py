@@ -20,7 +20,7 @@ from service.core.errors import NotFound, Unavailable
 from service.core.inputs import Input
 from service.core.states import ResultState, State
 from service.core.task import Card, Policy, Result, Task
-from service.flows import pauses
+from service.flows import fallback, pauses
 from service.flows.fanout import Fanout
 from service.flows.wake import Topic, Wake
 from service.ports import Dice
@@ -147,6 +147,7 @@ class Apply:
         uuids = list(dict.fromkeys(a.change.task_uuid for a in moved))
         announcing = [a.change.task_uuid for a in moved if a.decision and a.decision.announce]
         cards: dict[UUID, Card] = await tasks.cards(conn, announcing) if announcing else {}
+        cards = {**cards, **await fallback.start(conn, self._dice, moved, cards, now)}
         written = await self._fanout.plan(conn, moved, cards)
         changed = [
             replace(after[u], event_sequence=written.sequences.get(u, after[u].event_sequence))

@@ -125,6 +125,7 @@ class Operate:
             deadline_s=task.deadline_seconds,
             retry_of=task.task_uuid,
             account=task.account if task.pinned else None,
+            fallback=card.fallback,
         )
 
 

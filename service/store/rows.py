@@ -68,6 +68,10 @@ def card_of(row: Record, request: str = "") -> Card:
         request=request.encode(),
         retry_of=row["retry_of"],
         notify_url=row["notify_url"],
+        priority=row["priority"],
+        fallback=row["fallback"],
+        fallback_of=row["fallback_of"],
+        fallback_task=row["fallback_task"],
     )
 
 

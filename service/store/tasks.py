@@ -34,6 +34,8 @@ class NewTask:
     account: str | None = None
     """The account it names; none when any may send it."""
     batch_id: UUID | None = None
+    fallback: str | None = None
+    fallback_of: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ async def insert(
         now,
         [n.account for n in new],
         [n.batch_id for n in new],
+        [n.fallback_of for n in new],
     )
     seq = {r["task_uuid"]: r["seq"] for r in inserted}
     if len(seq) == len(new):
@@ -84,6 +87,7 @@ async def _insert_payloads(
         [rows.json_text(dict(n.labels)) for n in new],
         [json.dumps(n.warnings) for n in new],
         [n.notify_url for n in new],
+        [n.fallback for n in new],
     )
     await conn.execute(SQL["insert_results"], uuids, [n.results_expected for n in new])
     labels = [(n.task_uuid, key, value) for n in new for key, value in n.labels.items()]
@@ -156,6 +160,11 @@ async def cards(conn: Conn, uuids: Sequence[UUID], *, requests: bool = False) ->
         texts = {r["task_uuid"]: r["request"] for r in loaded}
     found = await conn.fetch(SQL["get_cards"], list(uuids))
     return {r["task_uuid"]: rows.card_of(r, texts.get(r["task_uuid"], "")) for r in found}
+
+
+async def name_fallbacks(conn: Conn, started: Mapping[UUID, UUID]) -> None:
+    """Note which tasks were started instead of others."""
+    await conn.execute(SQL["name_fallbacks"], list(started), list(started.values()))
 
 
 async def sends(conn: Conn, uuids: Sequence[UUID]) -> dict[UUID, tuple[str, FirstSend | None]]:

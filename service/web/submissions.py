@@ -92,6 +92,7 @@ def _submission(given: Given) -> Submission:
         start_within_s=given.startWithinSeconds,
         priority=given.priority,
         account=given.account,
+        fallback=tuple((entry.provider, entry.request) for entry in given.fallback),
     )
 
 

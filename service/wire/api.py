@@ -92,6 +92,8 @@ def task_view(
         "upstreamId": task.upstream_id,
         "attempts": task.attempts,
         "retryOf": None if card.retry_of is None else str(card.retry_of),
+        "fallbackOf": None if card.fallback_of is None else str(card.fallback_of),
+        "fallbackTask": None if card.fallback_task is None else str(card.fallback_task),
         "batch": None if task.batch_id is None else str(task.batch_id),
         "labels": dict(card.labels),
         "metadata": orjson.Fragment(card.metadata),

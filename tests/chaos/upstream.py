@@ -20,9 +20,12 @@ GENERATION_S = 0.4
 SECRET = "whsec_chaos"
 
 
-def foreign(number: int, loop_time: float) -> Job:
-    """Make a generation of somebody else, of the last 20 minutes, the newest with the greatest number."""
-    made = datetime.now(UTC) - timedelta(minutes=20) * (1 / (number + 1))
+def foreign(number: int, total: int, loop_time: float) -> Job:
+    """Make a generation of somebody else: they are spread over the last hour, the oldest has number 0.
+
+    A read goes back ten minutes before the first send, so it has a sixth of them to page through.
+    """
+    made = datetime.now(UTC) - timedelta(hours=1) * (1 - number / total)
     name = f"00000000-0000-4000-9000-{number:012d}"
     ended = Outcome(name, loop_time, failed=False, seed=0)
     request = {"model": "sync-3", "input": []}
@@ -52,7 +55,9 @@ async def main(given: dict[str, Any]) -> None:
     await simulator.start("127.0.0.1", given["port"])
     assert simulator._sync_so is not None
     for number in range(given["foreign"]):
-        simulator._sync_so._generations.add(foreign(number, loop.time()), source="api")
+        simulator._sync_so._generations.add(
+            foreign(number, given["foreign"], loop.time()), source="api"
+        )
     await stop.wait()
     await simulator.stop()
 

@@ -94,6 +94,8 @@ def test_task_is_shown_as_the_contract_has_it() -> None:
         "upstreamId": None,
         "attempts": 0,
         "retryOf": None,
+        "fallbackOf": None,
+        "fallbackTask": None,
         "batch": None,
         "labels": {"project": "spring"},
         "metadata": {"orderId": 4711},

@@ -14,16 +14,17 @@
 -- $10 timestamptz now, or null for the database's clock
 -- $11 text[] the account each names, or null for any
 -- $12 uuid[] the batch each belongs to, or null
+-- $13 uuid[] the task each is tried instead of, or null
 INSERT INTO callboard.tasks (task_uuid, tenant, provider, model, state, priority, results_expected,
                              created_at, start_by, deadline_seconds, look_again_at, retry_of, account, pinned,
-                             batch_id)
+                             batch_id, fallback_of)
 SELECT n.task_uuid, $2::text, n.provider, n.model, 'queued', n.priority, n.results_expected,
        c.at, c.at + make_interval(secs => n.start_within), n.deadline_seconds, c.at, n.retry_of,
-       coalesce(n.account, 'default'), n.account IS NOT NULL, n.batch_id
+       coalesce(n.account, 'default'), n.account IS NOT NULL, n.batch_id, n.fallback_of
 FROM unnest($1::uuid[], $3::text[], $4::text[], $5::smallint[], $6::smallint[], $7::integer[],
-            $8::integer[], $9::uuid[], $11::text[], $12::uuid[]) WITH ORDINALITY
+            $8::integer[], $9::uuid[], $11::text[], $12::uuid[], $13::uuid[]) WITH ORDINALITY
      AS n (task_uuid, provider, model, priority, results_expected, start_within, deadline_seconds,
-           retry_of, account, batch_id, position),
+           retry_of, account, batch_id, fallback_of, position),
      (SELECT coalesce($10::timestamptz, clock_timestamp()) AS at) AS c
 ORDER BY n.position
 ON CONFLICT (task_uuid) DO NOTHING
@@ -37,11 +38,20 @@ RETURNING task_uuid, seq, created_at
 -- $4 jsonb[] labels
 -- $5 text[] warnings, a JSON array each
 -- $6 text[] notify URLs, or null
-INSERT INTO callboard.task_payloads (task_uuid, request, metadata, labels, warnings, notify_url)
+-- $7 text[] what is tried instead, or null
+INSERT INTO callboard.task_payloads (task_uuid, request, metadata, labels, warnings, notify_url, fallback)
 SELECT n.task_uuid, n.request, n.metadata, n.labels,
-       ARRAY(SELECT jsonb_array_elements_text(n.warnings::jsonb)), n.notify_url
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::text[])
-     AS n (task_uuid, request, metadata, labels, warnings, notify_url)
+       ARRAY(SELECT jsonb_array_elements_text(n.warnings::jsonb)), n.notify_url, n.fallback
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::text[], $7::text[])
+     AS n (task_uuid, request, metadata, labels, warnings, notify_url, fallback)
+
+-- name: name_fallbacks
+-- Note which task was started instead; the tasks are locked by whoever ends them.
+-- $1 uuid[] tasks
+-- $2 uuid[] what was started instead
+UPDATE callboard.task_payloads AS p SET fallback_task = n.fallback_task
+FROM unnest($1::uuid[], $2::uuid[]) AS n (task_uuid, fallback_task)
+WHERE p.task_uuid = n.task_uuid
 
 -- name: insert_labels
 -- Make labels findable.
@@ -148,7 +158,8 @@ SELECT r.* FROM callboard.results AS r WHERE r.task_uuid = ANY ($1::uuid[]) ORDE
 -- name: get_cards
 -- Load what is shown of tasks, without their requests.
 -- $1 uuid[] tasks
-SELECT p.task_uuid, p.metadata, p.labels, p.warnings, p.notify_url, t.retry_of
+SELECT p.task_uuid, p.metadata, p.labels, p.warnings, p.notify_url, p.fallback, p.fallback_task, t.retry_of,
+       t.fallback_of, t.priority
 FROM callboard.task_payloads AS p JOIN callboard.tasks AS t USING (task_uuid)
 WHERE p.task_uuid = ANY ($1::uuid[])
 
