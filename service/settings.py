@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     api_keys: Secrets = ()
     url: str | None = None
     api_key: SecretStr | None = None
+    account_key: SecretStr | None = None
     event_source: str | None = None
     retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
     callback_keys: Secrets = ()

@@ -80,7 +80,8 @@ ProviderRequest = Annotated[
     ),
 ]
 """What is in it is checked by the provider's own rules (schemas/upstream), the model's name included."""
-AccountName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+ACCOUNT_NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+AccountName = Annotated[str, Field(pattern=ACCOUNT_NAME)]
 Metadata = Annotated[Any, AfterValidator(_small)]
 Seconds = Annotated[int, Field(ge=1, le=MAX_SECONDS)]
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import aiohttp
 import structlog
 
-from service import __version__, datadir
+from service import __version__
 from service.bootstrap import fault_points
 from service.bootstrap.host import is_dead, myself
+from service.bootstrap.keys import callback_keys, make_keyring, make_vault
 from service.bootstrap.upstreams import make_upstreams, policies, seconds
 from service.clock import SystemDice
 from service.core.url_guard import check_url
@@ -41,7 +42,6 @@ from service.ports import Sink
 from service.settings import Settings
 from service.sinks import SINKS, SinkOptions
 from service.store.pool import Pool
-from service.vault import Vault, format_key, new_key, parse_key
 from service.web.deps import Deps
 from service.workers.roles import Flows, Role
 
@@ -72,9 +72,9 @@ async def make_parts(
     direct_dsn: str,
 ) -> Parts:
     """Make every part; what has to be closed goes onto the stack. `direct_dsn` goes through no pooler."""
-    dice, wake, vault = SystemDice(), Wake(), Vault(_encryption_keys(settings))
+    dice, wake, vault = SystemDice(), Wake(), make_vault(settings)
     session = await stack.enter_async_context(aiohttp.ClientSession())
-    upstreams = make_upstreams(settings, session, _callback_keys(settings))
+    upstreams = make_upstreams(settings, session, callback_keys(settings))
     faults = fault_points.parse(settings.fault_points, dice)
     options = SinkOptions(settings.data_dir / "sinks", settings.allow_networks)
     sinks: dict[str, Sink] = {kind: make(options) for kind, make in SINKS.items()}
@@ -89,7 +89,7 @@ async def make_parts(
     fanout = Fanout(dice, source)
     apply = Apply(pool, wake, dice, fanout, policies(settings))
     accounts = Accounts(pool, wake, dice, vault, upstreams)
-    views = Views()
+    views = Views(upstreams)
     defaults = Defaults(settings.deadline_seconds, settings.start_within_seconds)
     accept = Accept(pool, wake, dice, upstreams, views, defaults)
     receive = Receive(pool, wake, apply, upstreams)
@@ -163,33 +163,6 @@ def _delivery_policy(settings: Settings) -> DeliveryPolicy:
     )
 
 
-def make_keyring(settings: Settings, pool: Pool) -> Keyring:
-    """Hold the keys that are set, or made in DATA_DIR, against what a database needs."""
-    encryption = _encryption_keys(settings)
-    callback = _callback_keys(settings)
-    return Keyring(pool, Vault(encryption), callback=callback, encryption=encryption)
-
-
-def _callback_keys(settings: Settings) -> tuple[bytes, ...]:
-    given = [k.get_secret_value() for k in settings.callback_keys]
-    if not given:
-        made = datadir.read_or_make(
-            settings.data_dir, "callback_keys", lambda: SystemDice().secret(32).hex()
-        )
-        given = [k for k in made.split(",") if k]
-    return tuple(k.encode() for k in given)
-
-
-def _encryption_keys(settings: Settings) -> tuple[bytes, ...]:
-    given = [k.get_secret_value() for k in settings.encryption_keys]
-    if not given:
-        made = datadir.read_or_make(
-            settings.data_dir, "encryption_keys", lambda: format_key(new_key())
-        )
-        given = [k for k in made.split(",") if k]
-    return tuple(parse_key(k) for k in given)
-
-
 def _measure(
     metrics: Metrics,
     apply: Apply,
@@ -200,6 +173,9 @@ def _measure(
 ) -> None:
     by_state = ("provider", "state")
     metrics.count("tasks_moved", "Tasks that moved to a state.", by_state, apply.moves.items)
+    by_account = ("provider", "account")
+    about = "Pauses of accounts for their own faults."
+    metrics.count("account_pauses", about, by_account, apply.pauses.items)
     by_outcome = ("provider", "outcome")
     metrics.count(
         "callbacks", "Callbacks by what became of them.", by_outcome, receive.outcomes.items

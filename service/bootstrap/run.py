@@ -27,6 +27,9 @@ from service.workers.supervisor import Supervisor
 
 log = structlog.get_logger()
 
+SENDS_AT_ONCE = 256
+"""How many sends one process has under way; how many there may be is what accounts have places for."""
+
 
 class StartError(Exception):
     """The service cannot start: one line that says what and how to mend it."""
@@ -81,7 +84,7 @@ async def service(
                 roles,
                 parts.flows,
                 poll_s=settings.loop_poll_seconds,
-                sends=max(settings.runware_concurrency + settings.sync_concurrency, 1),
+                sends=SENDS_AT_ONCE,
                 deliveries=settings.delivery_concurrency,
             )
         )

@@ -6,6 +6,7 @@ import typer
 
 from service import __version__
 from service.cli import (
+    accounts,
     batches,
     demo,
     doctor,
@@ -42,6 +43,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(batches.app, name="batch")
 app.add_typer(subscriptions.app, name="subscriptions")
 app.add_typer(keys.app, name="keys")
+app.add_typer(accounts.app, name="accounts")
 
 
 def _version(wanted: bool) -> None:

@@ -66,6 +66,7 @@ class Apply:
         self._fanout = fanout
         self._policies = policies
         self.moves: Counter[tuple[str, str]] = Counter()
+        self.pauses: Counter[tuple[str, str]] = Counter()
 
     def policy(self, provider: str) -> Policy:
         """Give the waits and limits of a provider."""
@@ -132,7 +133,7 @@ class Apply:
         if moved and locked.now is not None:
             await self._write(conn, locked.now, moved, locked.tasks, present)
         # Last: accounts are locked after tasks, everywhere.
-        await pauses.hear(conn, applied, self._policies, self._dice.jitter())
+        await pauses.hear(conn, applied, self._policies, self._dice.jitter(), self.pauses)
         return applied
 
     async def _write(

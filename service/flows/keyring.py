@@ -45,6 +45,17 @@ class Keyring:
             await fingerprints.note(conn, CALLBACK, self.callback[0])
             await fingerprints.note(conn, ENCRYPTION, self.encryption[0])
 
+    async def foreign(self) -> str | None:
+        """Say in one line that no service ever sealed with our key, so that none may be able to open what we seal."""
+        async with transaction(self._pool) as conn:
+            known = await fingerprints.known(conn, ENCRYPTION)
+        if not known or self.encryption[0] in known:
+            return None
+        return (
+            f"The first of CALLBOARD_ENCRYPTION_KEYS is {self.encryption[0]}, and the services of this database have "
+            f"used {', '.join(known)}: what is sealed by it they could not open. Use theirs, or start them with it first."
+        )
+
     def _opens(self, secret: bytes) -> bool:
         try:
             self._vault.open(secret)

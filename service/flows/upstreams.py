@@ -51,6 +51,16 @@ class Upstream:
         """Whether this process has the key of an account."""
         return account in self._clients
 
+    def can_send_by(self, account: str) -> bool:
+        """Whether anything can be sent by an account from here."""
+        return self.off_because is None and self.knows(account)
+
+    @property
+    def any_client(self) -> Provider:
+        """What asks for things that belong to no account: the environment's, else another that has a key."""
+        first = next((self._clients[name] for name in self.accounts), self.provider)
+        return self._own.get(DEFAULT, first)
+
     def client(self, account: str) -> Provider:
         """Give what calls by an account; without its key, one that says so."""
         known = self._clients.get(account)

@@ -126,10 +126,11 @@ async def claim_due(
     return Claimed(tasks, found[0]["now"] if found else None)
 
 
-async def release(conn: Conn, claimed: Sequence[Task]) -> None:
-    """Give back claims on tasks that were not sent."""
+async def release(conn: Conn, claimed: Sequence[Task]) -> list[UUID]:
+    """Give back claims on tasks that were not sent; gives those that still were this worker's."""
     uuids = [t.task_uuid for t in claimed]
-    await conn.execute(SQL["release_leases"], uuids, [t.lease_no for t in claimed])
+    found = await conn.fetch(SQL["release_leases"], uuids, [t.lease_no for t in claimed])
+    return [r["task_uuid"] for r in found]
 
 
 async def never_started(conn: Conn, limit: int, now: datetime | None = None) -> list[UUID]:

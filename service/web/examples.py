@@ -38,6 +38,7 @@ SUBMISSIONS: Final[dict[str, object]] = {
 }
 BATCHES: Final[dict[str, object]] = {"twoLines": "\n".join(map(json.dumps, (_RUNWARE, _SYNC)))}
 RETRIES: Final[dict[str, object]] = {"oneMore": {"again": True}, "anyway": {"force": True}}
+PAUSES: Final[dict[str, object]] = {"withReason": {"reason": "The invoice is being paid."}}
 ESTIMATES: Final[dict[str, object]] = {
     "runware": {"provider": "runware", "request": _LIP_SYNC, "durationSeconds": 12.5},
     "sync": {"provider": "sync", "request": _GENERATE, "durationSeconds": 12.5, "fps": 25},

@@ -78,6 +78,11 @@ parameters = {{ "path.provider" = "runware", "path.task" = {task}, "path.token" 
 include-operation-id = "getCallback"
 parameters = {{ "path.id" = {callback} }}
 
+# An account is made on the command line; there is the one of the settings.
+[[operations]]
+include-operation-id = ["getAccount", "pauseAccount", "resumeAccount"]
+parameters = {{ "path.provider" = "runware", "path.account" = "default" }}
+
 # A body that fits the schema may be 422 here: inside `request` the rules of the provider hold, which URL
 # may be called is no matter of its shape, nor is an Idempotency-Key that came with another body before.
 [[operations]]

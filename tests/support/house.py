@@ -106,8 +106,12 @@ def make_house(
     reads_per_minute: int = 0,
     patience_s: float = 4.0,
     fake: type[FakeProvider] = FakeProvider,
+    keyless: bool = False,
 ) -> House:
-    """Put all flows together; `off` says of providers why they are off, `fake` what plays them."""
+    """Put all flows together; `off` says of providers why they are off, `fake` what plays them.
+
+    `keyless` houses have no key in their environment.
+    """
     dice = dice or LoadedDice()
     wake, vault, sink = Wake(), Vault([b"k" * 32]), FakeSink()
     providers = {name: fake(name) for name in ("runware", "sync")}
@@ -117,6 +121,8 @@ def make_house(
                 p,
                 Limits(concurrency, per_minute, reads_per_minute),
                 cannot_call_back=(off or {}).get(n),
+                keyless="The provider is off: it has no key.",
+                clients={} if keyless else None,
                 make_client=p.by_account,
             )
             for n, p in providers.items()
@@ -129,7 +135,7 @@ def make_house(
     fanout = Fanout(dice, PUBLIC_URL)
     apply = Apply(pool, wake, dice, fanout, policies)
     accounts = Accounts(pool, wake, dice, vault, upstreams)
-    views = Views()
+    views = Views(upstreams)
     accept = Accept(pool, wake, dice, upstreams, views, Defaults(3600, 604_800))
     receive = Receive(pool, wake, apply, upstreams)
     submit = Submit(pool, apply, upstreams, accounts, worker=WORKER, lease_s=60.0)

@@ -120,6 +120,7 @@ async def test_an_example_of_a_body_is_taken(api: Api, path: str, media: str, bo
         task_uuid = await api.made(request={"model": "klingai:5@3"})
         await api.post(f"/v1/tasks/{task_uuid}/cancel")
         path = path.format(id=task_uuid)
+    path = path.format(provider="runware", account="default")
     data = body if isinstance(body, str) else json.dumps(body)
     reply = await api.call("POST", path, data=data.encode(), headers={"Content-Type": media})
 

@@ -143,6 +143,7 @@ UPDATE callboard.tasks AS t
 SET lease_until = NULL
 FROM unnest($1::uuid[], $2::bigint[]) AS n (task_uuid, lease_no)
 WHERE t.task_uuid = n.task_uuid AND t.lease_no = n.lease_no AND t.state = 'queued'
+RETURNING t.task_uuid
 
 -- name: get_tasks
 -- Load tasks by their uuid.
