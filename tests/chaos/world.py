@@ -76,6 +76,7 @@ class Front:
         self._ports = ports
         self._dice = dice
         self._server: asyncio.Server | None = None
+        self._handlers: set[asyncio.Task[None]] = set()
         self.url = ""
 
     async def start(self) -> None:
@@ -84,21 +85,39 @@ class Front:
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handler = asyncio.current_task()
+        assert handler is not None
+        self._handlers.add(handler)
+        try:
+            await self._through(reader, writer)
+        finally:
+            writer.transport.abort()
+            self._handlers.discard(handler)
+
+    async def _through(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for port in self._dice.sample(self._ports, len(self._ports)):
             try:
                 there = await asyncio.open_connection("127.0.0.1", port)
             except OSError:
                 continue
-            async with asyncio.TaskGroup() as group:
-                group.create_task(_pump(reader, there[1]))
-                group.create_task(_pump(there[0], writer))
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(_pump(reader, there[1]))
+                    group.create_task(_pump(there[0], writer))
+            finally:
+                there[1].transport.abort()
             return
-        writer.close()
 
     async def stop(self) -> None:
-        """Listen no more."""
+        """Listen no more, and hang up on everybody."""
         if self._server is not None:
             self._server.close()
+        handlers = tuple(self._handlers)
+        for handler in handlers:
+            handler.cancel()
+        await asyncio.gather(*handlers, return_exceptions=True)
+        # A transport is closed in the next turn of the loop.
+        await asyncio.sleep(0)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
