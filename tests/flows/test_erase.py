@@ -134,9 +134,7 @@ async def test_an_answer_that_showed_an_erased_task_is_gone_and_nothing_is_done_
 ) -> None:
     async def submit(name: str, size: int) -> list[UUID]:
         given = [submission()] * size
-        answer = await house.accept.submit(
-            TENANT, given, many=size > 1, scope=key(name), body=size
-        )
+        answer = await house.accept.submit(TENANT, given, many=size > 1, scope=key(name), body=size)
         shown = json.loads(answer.body)
         return [UUID(i["taskUUID"]) for i in (shown["items"] if size > 1 else [shown])]
 
@@ -154,7 +152,12 @@ async def test_an_answer_that_showed_an_erased_task_is_gone_and_nothing_is_done_
         await house.erase.task(TENANT, name)
     assert await submit("alone", 1) == [alone]
     count = await pool.fetchval("SELECT count(*) FROM callboard.tasks")
-    for call in (submit("array", 3), submit("array", 2), retry(alone, "first"), retry(alone, "second")):
+    for call in (
+        submit("array", 3),
+        submit("array", 2),
+        retry(alone, "first"),
+        retry(alone, "second"),
+    ):
         with pytest.raises(Erased):
             await call
     await house.erase.task(TENANT, alone)

@@ -31,8 +31,6 @@ from tests.support.flows import (
     processing,
     settle_in,
     subscribed,
-    submission,
-    task,
 )
 from tests.support.house import House, make_house
 
