@@ -241,7 +241,7 @@ class Known(StrEnum):
     HERE = "known"
     """It exists, and is not erased before the transaction ends."""
     LEAVING = "leaving"
-    """Somebody is erasing it."""
+    """Somebody is erasing it; or ending it, which cannot be told apart from here."""
     ERASED = "erased"
     """There was such a task."""
 

@@ -255,7 +255,7 @@ SELECT t.task_uuid FROM callboard.tasks AS t WHERE t.retry_of = $1::uuid ORDER B
 
 -- name: known_tasks
 -- Which of these tasks exist, locked elsewhere or not; and which were erased. Those that exist stay until the
--- transaction ends; one that is being erased right now is `leaving`.
+-- transaction ends; one that is being erased right now (or ended, which locks its row as much) is `leaving`.
 -- $1 uuid[] tasks
 WITH staying AS MATERIALIZED (
   SELECT t.task_uuid FROM callboard.tasks AS t WHERE t.task_uuid = ANY ($1::uuid[]) FOR KEY SHARE SKIP LOCKED)
