@@ -28,7 +28,7 @@ from schemas.api.subscriptions import (
 )
 from schemas.api.tasks import RetryOptions, Submission, TaskPage, TaskView, TimelinePage
 from schemas.base import Request
-from schemas.events.data import EVENTS
+from schemas.events.data import EVENTS, Erased
 from schemas.upstream.runware import LipSyncRequest, RunwareVideoRequest
 from schemas.upstream.sync_so import KnownModelRequest, SyncGenerateRequest
 
@@ -61,6 +61,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "upstream.sync.any-model-request": SyncGenerateRequest,
     "upstream.sync.known-model-request": KnownModelRequest,
     **{f"event.{name}": model for name, model in EVENTS.items()},
+    "event.erased": Erased,
 }
 """What is exported, by the first part of its file's name."""
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

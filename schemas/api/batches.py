@@ -10,7 +10,7 @@ from schemas.base import Strict
 
 
 class BatchCounts(Strict):
-    """How many tasks are in each state, fallbacks included."""
+    """How many tasks are in each state, fallbacks included; those that were erased are in none."""
 
     queued: int = Field(ge=0)
     submitting: int = Field(ge=0)
@@ -29,10 +29,10 @@ class BatchView(Strict):
     state: Literal["running", "completed"] = Field(
         description="`completed` once every task is final and `batch.completed` was written."
     )
-    total: int = Field(ge=1, description="How many submissions it had.")
+    total: int = Field(ge=1, description="How many submissions it had; erased ones count.")
     counts: BatchCounts
     cost: float | None = Field(
-        description="What its videos cost so far in USD, late ones included, as far as the upstream said."
+        description="What its videos cost so far in USD, late ones included, erased ones not, as far as the upstream said."
     )
     createdAt: AwareDatetime
     finishedAt: AwareDatetime | None

@@ -3,11 +3,13 @@
 from pydantic import Field
 
 from schemas.base import Strict
-from schemas.events.data import AnyEvent
+from schemas.events.data import AnyEvent, Erased
 
 
 class EventPage(Strict):
     """Events, oldest first."""
 
-    items: list[AnyEvent]
+    items: list[AnyEvent | Erased] = Field(
+        description="Of a task that was erased since, `data` says only so; `id`, `type`, `time` and `sequence` stay."
+    )
     nextCursor: str = Field(description="Where to read on; a reader that follows it misses none.")

@@ -124,6 +124,30 @@ class SubscriptionTest(CloudEvent):
     data: SubscriptionTestData
 
 
+class ErasedData(Strict):
+    """All that is left to say."""
+
+    taskUUID: UUID
+    erased: Literal[True]
+
+
+class Erased(CloudEvent):
+    """What stays in the feed of an event of a task that was erased since: everything but its data. Never delivered."""
+
+    type: Literal[
+        "task.processing",
+        "video.completed",
+        "video.failed",
+        "task.completed",
+        "task.failed",
+        "task.rejected",
+        "task.canceled",
+        "task.timed_out",
+        "video.late",
+    ]
+    data: ErasedData
+
+
 EVENTS: dict[str, type[CloudEvent]] = {
     "task.processing": TaskProcessing,
     "video.completed": VideoCompleted,

@@ -21,6 +21,7 @@ from service.flows.apply import Apply
 from service.flows.batcher import Batcher
 from service.flows.conclude import Conclude
 from service.flows.deliver import Deliver, DeliveryPolicy
+from service.flows.erase import Erase
 from service.flows.fanout import Fanout
 from service.flows.gather import Gather
 from service.flows.heartbeat import Fitness, Heartbeat, Held
@@ -135,6 +136,7 @@ async def make_parts(
         accept=accept,
         gather=Gather(pool, wake, dice, views),
         operate=Operate(pool, dice, apply, accept, views),
+        erase=Erase(pool, wake),
         look=Look(pool, wake, views),
         subscribe=Subscribe(pool, dice, vault),
         admit=admit,

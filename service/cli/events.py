@@ -53,5 +53,6 @@ def _print(event: dict[str, Any], *, as_json: bool) -> None:
         return
     data = event["data"]
     result = data.get("result") or {}
-    what = result.get("videoURL") or ((result or data).get("error") or {}).get("code") or ""
+    erased = "erased" if data.get("erased") else ""
+    what = result.get("videoURL") or ((result or data).get("error") or {}).get("code") or erased
     out.print(f"{event['time']}  {event['subject']}  {event['type']:<16} {what}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`submit tasks show watch cancel retry`: tasks over HTTP."""
+"""`submit tasks show watch cancel retry delete`: tasks over HTTP."""
 
 import json
 import sys
@@ -121,6 +121,23 @@ def cancel(task: TaskId, as_json: AsJson = False) -> None:
     shown(found, as_json, lambda: _list([found]))
 
 
+def delete(
+    task: TaskId,
+    force: Annotated[
+        bool, typer.Option("--force", help="Even if it may still run upstream.")
+    ] = False,
+) -> None:
+    """Erase all that is kept of a final task, for good."""
+
+    async def main() -> None:
+        async with api(read_settings()) as client:
+            query = {"force": "true"} if force else {}
+            await client.call("DELETE", f"/v1/tasks/{task}", query=query)
+
+    run(main())
+    out.print("Erased.")
+
+
 def retry(
     task: TaskId,
     again: Annotated[
@@ -232,4 +249,14 @@ def _show(task: Task, entries: list[dict[str, Any]]) -> None:
     table("Timeline", ("at", "kind", "what", "detail"), rows)
 
 
-__all__ = ["cancel", "print_json", "retry", "show", "submit", "tasks", "timeline", "watch"]
+__all__ = [
+    "cancel",
+    "delete",
+    "print_json",
+    "retry",
+    "show",
+    "submit",
+    "tasks",
+    "timeline",
+    "watch",
+]

@@ -70,6 +70,13 @@ class CursorExpired(ServiceError):
     status = 410
 
 
+class Erased(ServiceError):
+    """What was answered to this Idempotency-Key showed a task that was erased since; nothing was done again."""
+
+    code = "erased"
+    status = 410
+
+
 class Invalid(ServiceError):
     """The request is not valid."""
 

@@ -73,3 +73,9 @@ class CallbackOutcome(StrEnum):
     """Good token, bad signature: kept, not applied; the upstream is asked instead."""
     ORPHAN = "orphan"
     """Good token, no such task."""
+    ERASED = "erased"
+    """Good token, but its task was erased: counted, and not kept."""
+
+
+KEPT = frozenset(CallbackOutcome) - {CallbackOutcome.ERASED}
+"""The outcomes that are found in the inbox."""

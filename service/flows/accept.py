@@ -88,10 +88,11 @@ class Accept:
             # In here, so that a replay is answered even when its provider was turned off since.
             new[:] = self.check(given, many=many)
             await self.insert(conn, tenant, new, many=many)
-            views = await self._views.load(conn, tenant, [n.task_uuid for n in new])
+            uuids = tuple(n.task_uuid for n in new)
+            views = await self._views.load(conn, tenant, uuids)
             if many:
-                return Answer(202, None, self._views.page(views, None))
-            return Answer(202, f"/v1/tasks/{new[0].task_uuid}", views[0])
+                return Answer(202, None, self._views.page(views, None), tasks=uuids)
+            return Answer(202, f"/v1/tasks/{uuids[0]}", views[0], tasks=uuids)
 
         answer = await once(self._pool, scope, body, effect)
         if not answer.replayed:

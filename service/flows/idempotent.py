@@ -9,8 +9,9 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from uuid import UUID
 
-from service.core.errors import Conflict, IdempotencyMismatch
+from service.core.errors import Conflict, Erased, IdempotencyMismatch
 from service.store import keys
 from service.store.keys import Scope
 from service.store.pool import Collided, Conn, Pool, limit_lock_wait, transaction
@@ -30,6 +31,8 @@ class Answer:
     location: str | None
     body: bytes
     replayed: bool = False
+    tasks: tuple[UUID, ...] = ()
+    """Which tasks it shows: once one of them is erased, so is the answer."""
 
 
 def scope(tenant: str, method: str, path: str, key: str | None) -> Scope | None:
@@ -49,7 +52,7 @@ async def once(
     """Have the effect once for a key; without a key, simply have it.
 
     Whoever collides with others has it from the beginning again. Raises IdempotencyMismatch for another body,
-    Conflict when a rival takes too long.
+    Conflict when a rival takes too long, Erased when a task that was shown is gone.
     """
     for collision in range(1, COLLISIONS + 1):
         try:
@@ -68,11 +71,13 @@ async def _once(
         digest = canonical_hash(body)
         kept = await _take(conn, scope, digest)
         if kept is not None:
+            if kept.status is None or kept.answer is None:
+                raise Erased
             if kept.body_hash != digest:
                 raise IdempotencyMismatch
             return Answer(kept.status, kept.location, kept.answer, replayed=True)
         answer = await effect(conn)
-        await keys.answer(conn, scope, answer.status, answer.location, answer.body)
+        await keys.answer(conn, scope, answer.status, answer.location, answer.body, answer.tasks)
         return answer
 
 

@@ -9,12 +9,13 @@ from uuid import UUID
 
 from service.core.errors import CursorExpired, NotFound
 from service.core.event import StoredEvent
+from service.core.task import Task
 from service.flows import cursors
 from service.flows.views import Views
 from service.flows.wake import Wake
 from service.store import batches, callbacks, events, history, tasks
 from service.store.events import Position
-from service.store.pool import Pool, Record, connection
+from service.store.pool import Conn, Pool, Record, connection
 from service.store.tasks import Filter
 from service.wire.events import envelope
 
@@ -85,11 +86,17 @@ class Look:
                         raise NotFound("There is no such task.")
                     left = until - loop.time()
                     if found.final or left <= 0:
-                        return (await self._views.show(conn, [found]))[0]
+                        return await self._shown(conn, found)
                 poll_s = CALM_POLL_S if self._wake.hears_others else POLL_S
                 with suppress(TimeoutError):
                     async with asyncio.timeout(min(left, poll_s)):
                         await ended.wait()
+
+    async def _shown(self, conn: Conn, found: Task) -> bytes:
+        shown = await self._views.show(conn, [found])
+        if not shown:
+            raise NotFound("There is no such task.")
+        return shown[0]
 
     async def tasks(self, tenant: str, wanted: Filter, cursor: str | None, limit: int) -> Page:
         """List tasks, newest first."""

@@ -38,7 +38,10 @@ class Operate:
         if decision.verdict is Verdict.REFUSE:
             raise Conflict(f"The task is {decision.task.state.value} and cannot be canceled.")
         async with connection(self._pool) as conn:
-            return (await self._views.load(conn, tenant, [task_uuid]))[0]
+            shown = await self._views.load(conn, tenant, [task_uuid])
+        if not shown:
+            raise NotFound("There is no such task.")
+        return shown[0]
 
     async def cancel_batch(self, tenant: str, batch_id: UUID) -> dict[str, object]:
         """Cancel every task of a batch that is not final, a chunk at a time, and show the batch.
@@ -82,7 +85,8 @@ class Operate:
                 await self._accept.insert(conn, tenant, made, many=False)
             shown = earlier or made[0].task_uuid
             view = (await self._views.load(conn, tenant, [shown]))[0]
-            return Answer(202 if earlier is None else 200, f"/v1/tasks/{shown}", view)
+            status = 202 if earlier is None else 200
+            return Answer(status, f"/v1/tasks/{shown}", view, tasks=(shown,))
 
         answer = await once(self._pool, scope, {"again": again, "force": force}, effect)
         if made and not answer.replayed:

@@ -11,7 +11,7 @@ from service.flows.receive import Incoming, Receive, settle
 from service.ports import RawCallback
 from service.store import callbacks
 from service.store.callbacks import Settled
-from service.store.pool import Busy, Pool, Record, limit_lock_wait, transaction
+from service.store.pool import Busy, Conn, Pool, Record, limit_lock_wait, transaction
 
 log = structlog.get_logger()
 
@@ -56,8 +56,9 @@ class Pending:
             group = [self._open(r) for r in rows]
             outcomes, applied = await settle(conn, self._apply, group, skip_locked=skip_locked)
             done = _settled(rows, group, outcomes)
-            await callbacks.settle(conn, done)
+            await _note(conn, done)
         self._apply.tell(applied)
+        self._count_erased(group, outcomes)
         return len(done)
 
     async def _one_by_one(self, limit: int) -> int:
@@ -85,13 +86,27 @@ class Pending:
                 tried = Settled(rows[0]["received_at"], rows[0]["id"], CallbackOutcome.PENDING)
                 await callbacks.settle(conn, [tried])
                 return tried
-            await callbacks.settle(conn, _settled(rows, group, outcomes))
+            await _note(conn, _settled(rows, group, outcomes))
         self._apply.tell(applied)
+        self._count_erased(group, outcomes)
         return Settled(rows[0]["received_at"], rows[0]["id"], outcomes[0])
+
+    def _count_erased(self, group: Sequence[Incoming], outcomes: Sequence[CallbackOutcome]) -> None:
+        for incoming, outcome in zip(group, outcomes, strict=True):
+            if outcome is CallbackOutcome.ERASED:
+                self._receive.outcomes[incoming.provider, outcome.value] += 1
 
     def _open(self, row: Record) -> Incoming:
         call = RawCallback(row["task_uuid"], row["body"], callbacks.headers_of(row))
         return self._receive.open(row["provider"], call)
+
+
+async def _note(conn: Conn, done: Sequence[Settled]) -> None:
+    """Note what became of callbacks; those of erased tasks are dropped."""
+    dropped = [s for s in done if s.outcome is CallbackOutcome.ERASED]
+    await callbacks.settle(conn, [s for s in done if s.outcome is not CallbackOutcome.ERASED])
+    if dropped:
+        await callbacks.drop(conn, dropped)
 
 
 def _settled(

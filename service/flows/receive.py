@@ -3,12 +3,13 @@
 200 is sent after the commit. In one transaction the group's rows are stored and its tasks locked with SKIP
 LOCKED; what is locked elsewhere is stored `pending` in the same commit and applied by the loop at once. When
 a group fails it is tried again whole, then stored unapplied: one poisonous callback costs its neighbours
-nothing but a moment.
+nothing but a moment. Of an erased task nothing is stored; what came while it was being erased is stored `pending`,
+and dropped by the loop.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from service.ports import OpenedCallback, RawCallback
 from service.store import callbacks, tasks
 from service.store.callbacks import NewCallback
 from service.store.pool import Busy, Conn, Pool, transaction
+from service.store.tasks import Known
 
 log = structlog.get_logger()
 
@@ -68,10 +70,12 @@ class Receive:
     async def _store_and_apply(self, group: list[Incoming]) -> list[CallbackOutcome]:
         async with transaction(self._pool) as conn:
             outcomes, applied = await settle(conn, self._apply, group, skip_locked=True)
-            rows = [_row(g, o) for g, o in zip(group, outcomes, strict=True)]
+            both = zip(group, outcomes, strict=True)
+            rows = [_row(g, o) for g, o in both if o is not CallbackOutcome.ERASED]
             # At the time of what they caused, so that the timeline shows them before it.
             at = next((a.at for a in applied if a.at is not None), None)
-            await callbacks.insert(conn, rows, at)
+            if rows:
+                await callbacks.insert(conn, rows, at)
         self._apply.tell(applied)
         if CallbackOutcome.PENDING in outcomes:
             self._wake.ring([Topic.CALLBACKS])
@@ -112,7 +116,7 @@ async def settle(
     )
     missing = [i for i, g in enumerate(group) if i not in applied or applied[i].before is None]
     asked = [group[i].call.task_uuid for i in missing]
-    known = await tasks.known(conn, asked) if asked else set()
+    known = await tasks.known(conn, asked) if asked else {}
     outcomes = [_outcome(g, applied.get(i), known) for i, g in enumerate(group)]
     return outcomes, list(applied.values())
 
@@ -132,13 +136,18 @@ def _change(incoming: Incoming) -> Change | None:
     return Change(incoming.call.task_uuid, event, "callback")
 
 
-def _outcome(incoming: Incoming, applied: Applied | None, known: set[UUID]) -> CallbackOutcome:
-    task_uuid = incoming.call.task_uuid
+def _outcome(
+    incoming: Incoming, applied: Applied | None, known: Mapping[UUID, Known]
+) -> CallbackOutcome:
     decision = applied.decision if applied else None
-    if decision is None and task_uuid not in known:
-        return CallbackOutcome.ORPHAN
-    if applied is not None and decision is None:
-        return CallbackOutcome.PENDING
+    if decision is None:
+        was = known.get(incoming.call.task_uuid)
+        if was is None:
+            return CallbackOutcome.ORPHAN
+        if was is Known.ERASED:
+            return CallbackOutcome.ERASED
+        if was is Known.LEAVING or applied is not None:
+            return CallbackOutcome.PENDING
     if incoming.opened.verified is False:
         return CallbackOutcome.UNVERIFIED
     if incoming.opened.names_other or decision is None:

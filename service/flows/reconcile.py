@@ -119,7 +119,8 @@ class Reconcile:
     async def _heard(self, task: Task) -> tuple[Reading, history.Entry]:
         async with connection(self._pool) as conn:
             kept = await tasks.sends(conn, [task.task_uuid])
-        _, send = kept[task.task_uuid]
+        # It may have been erased since it was claimed.
+        _, send = kept.get(task.task_uuid, ("", None))
         began = asyncio.get_running_loop().time()
         reading = await self._ask(task, send)
         took_ms = int((asyncio.get_running_loop().time() - began) * 1000)

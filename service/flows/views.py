@@ -28,7 +28,7 @@ class Views:
         return await self.show(conn, own)
 
     async def show(self, conn: Conn, loaded: Sequence[Task]) -> list[bytes]:
-        """Make the JSON of tasks that are loaded."""
+        """Make the JSON of tasks that are loaded; those that were erased since are left out."""
         if not loaded:
             return []
         cards = await tasks.cards(conn, [t.task_uuid for t in loaded], requests=True)
@@ -42,6 +42,7 @@ class Views:
                 waiting_for=self._waiting_for(t, now, rooms),
             )
             for t in loaded
+            if t.task_uuid in cards
         ]
 
     async def batches(self, conn: Conn, loaded: Sequence[Batch]) -> list[dict[str, object]]:

@@ -70,6 +70,13 @@ async def settle(conn: Conn, settled: Sequence[Settled]) -> None:
     )
 
 
+async def drop(conn: Conn, dropped: Sequence[Settled]) -> None:
+    """Remove callbacks that are locked here: their tasks were erased."""
+    await conn.execute(
+        SQL["drop_callbacks"], [s.received_at for s in dropped], [s.id for s in dropped]
+    )
+
+
 async def pending_count(conn: Conn) -> int:
     """Count the callbacks that wait to be applied."""
     return int(await conn.fetchval(SQL["count_pending"]))

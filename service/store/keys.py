@@ -1,5 +1,6 @@
 """API keys, kept by their hashes, and idempotency keys."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -23,12 +24,12 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What was answered to an idempotency key before."""
+    """What was answered to an idempotency key before; no status and no answer when a task it showed was erased."""
 
     body_hash: bytes
-    status: int
+    status: int | None
     location: str | None
-    answer: bytes
+    answer: bytes | None
 
 
 async def live(conn: Conn) -> list[Record]:
@@ -77,10 +78,17 @@ async def take(conn: Conn, scope: Scope, body_hash: bytes) -> Kept | None:
     return Kept(row["body_hash"], row["status"], row["location"], row["answer"])
 
 
-async def answer(conn: Conn, scope: Scope, status: int, location: str | None, body: bytes) -> None:
-    """Keep the answer to an idempotency key."""
+async def answer(
+    conn: Conn,
+    scope: Scope,
+    status: int,
+    location: str | None,
+    body: bytes,
+    tasks: Sequence[UUID] = (),
+) -> None:
+    """Keep the answer to an idempotency key, and which tasks it shows."""
     where = (scope.tenant, scope.method, scope.path, scope.key)
-    await conn.execute(SQL["answer_idempotency_key"], *where, status, location, body)
+    await conn.execute(SQL["answer_idempotency_key"], *where, status, location, body, list(tasks))
 
 
 class RivalUnderWay(Exception):

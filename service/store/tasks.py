@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 from service.core.task import Card, FirstSend, Task
@@ -71,15 +72,15 @@ async def insert(
     )
     seq = {r["task_uuid"]: r["seq"] for r in inserted}
     if len(seq) == len(new):
-        await _insert_payloads(conn, tenant, new, seq)
+        return await _insert_payloads(conn, tenant, new, seq)
     return set(seq)
 
 
 async def _insert_payloads(
     conn: Conn, tenant: str, new: Sequence[NewTask], seq: Mapping[UUID, int]
-) -> None:
+) -> set[UUID]:
     uuids = [n.task_uuid for n in new]
-    await conn.execute(
+    written = await conn.fetch(
         SQL["insert_payloads"],
         uuids,
         [n.request for n in new],
@@ -100,6 +101,7 @@ async def _insert_payloads(
             [key for _, key, _ in labels],
             [value for _, _, value in labels],
         )
+    return {r["task_uuid"] for r in written}
 
 
 async def claim_queued(
@@ -234,10 +236,21 @@ async def latest_retry(conn: Conn, task_uuid: UUID) -> UUID | None:
     return found
 
 
-async def known(conn: Conn, uuids: Sequence[UUID]) -> set[UUID]:
-    """Say which of these tasks exist."""
+class Known(StrEnum):
+    """What is known of a task by its name."""
+
+    HERE = "known"
+    """It exists, and is not erased before the transaction ends."""
+    LEAVING = "leaving"
+    """Somebody is erasing it; or ending it, which cannot be told apart from here."""
+    ERASED = "erased"
+    """There was such a task."""
+
+
+async def known(conn: Conn, uuids: Sequence[UUID]) -> dict[UUID, Known]:
+    """Say which of these tasks exist or did; of others nothing is said."""
     found = await conn.fetch(SQL["known_tasks"], list(uuids))
-    return {r["task_uuid"] for r in found}
+    return {r["task_uuid"]: Known(r["was"]) for r in found}
 
 
 @dataclass(frozen=True, slots=True)

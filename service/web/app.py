@@ -9,6 +9,7 @@ from aiohttp.typedefs import Handler
 from service.web import (
     about_accounts,
     about_batches,
+    about_erasure,
     about_process,
     accounts,
     batches,
@@ -46,6 +47,7 @@ ROUTES = (
     Route("POST", "/v1/tasks", tasks.submit, operations.SUBMIT),
     Route("GET", "/v1/tasks", tasks.page, operations.LIST_TASKS),
     Route("GET", "/v1/tasks/{id}", tasks.show, operations.SHOW_TASK),
+    Route("DELETE", "/v1/tasks/{id}", tasks.erase, about_erasure.ERASE),
     Route("GET", "/v1/tasks/{id}/timeline", tasks.timeline, operations.TIMELINE),
     Route("POST", "/v1/tasks/{id}/cancel", tasks.cancel, operations.CANCEL),
     Route("POST", "/v1/tasks/{id}/retry", tasks.retry, operations.RETRY),

@@ -8,6 +8,7 @@ from service.flows.accept import Accept
 from service.flows.accounts import Accounts
 from service.flows.admit import Admit
 from service.flows.batcher import Batcher
+from service.flows.erase import Erase
 from service.flows.gather import Gather
 from service.flows.look import Look
 from service.flows.operate import Operate
@@ -42,6 +43,7 @@ class Deps:
     accept: Accept
     gather: Gather
     operate: Operate
+    erase: Erase
     look: Look
     subscribe: Subscribe
     admit: Admit

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from service.core.states import CallbackOutcome
+from service.core.states import KEPT
 from service.web.answers import Row, json_of
 from service.web.keys import DEPS, TENANT
 from service.web.query import Query, path_number
@@ -24,7 +24,7 @@ async def page(request: web.Request) -> web.Response:
     found = await request.app[DEPS].look.callbacks(
         request[TENANT],
         query.uuid("task"),
-        query.word("outcome", [outcome.value for outcome in CallbackOutcome]),
+        query.word("outcome", sorted(outcome.value for outcome in KEPT)),
         query.one("cursor"),
         query.limit(100, 50),
     )

@@ -50,7 +50,8 @@ KEY = Parameter(
     "Idempotency-Key",
     {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     "The first 2xx answer to a key is kept for at least 24 h and given again, with "
-    "`Idempotent-Replayed: true`. Errors are not kept; the same key with another body is 422.",
+    "`Idempotent-Replayed: true`. Errors are not kept; the same key with another body is 422. When a task that the "
+    "answer shows was erased, so was the answer: the key does nothing again, and is 410 `erased`.",
     "header",
 )
 CURSOR = Parameter("cursor", CURSOR_TEXT, "The `nextCursor` of the page before, as it is.")
@@ -81,7 +82,7 @@ SUBMIT = Operation(
     body=Submission,
     array_of=MOST,
     examples=examples.SUBMISSIONS,
-    problems=[400, 408, 409, 413, 415, 422],
+    problems=[400, 408, 409, 410, 413, 415, 422],
 )
 SHOW_TASK = Operation(
     "getTask",
@@ -150,7 +151,7 @@ RETRY = Operation(
     body=RetryOptions,
     body_required=False,
     examples=examples.RETRIES,
-    problems=[400, 404, 408, 409, 413, 415, 422],
+    problems=[400, 404, 408, 409, 410, 413, 415, 422],
 )
 ESTIMATE = Operation(
     "estimateCost",
@@ -167,7 +168,7 @@ FEED = Operation(
     "List events, oldest first",
     "events",
     {200: Reply("A page.", [EventPage])},
-    about="A reader that follows `nextCursor` misses no event.",
+    about="A reader that follows `nextCursor` misses no event. One of an erased task has its place, but no more data.",
     parameters=[
         Parameter(
             "type",
@@ -253,11 +254,13 @@ RECEIVE = Operation(
     "inbox",
     {
         200: Reply(
-            "It is stored; `outcome` says what became of it.",
+            "It is stored; `outcome` says what became of it. Of an `erased` task nothing is stored.",
             {
                 "type": "object",
                 "required": ["outcome"],
-                "properties": {"outcome": {"type": "string", "enum": list(get_args(Outcome))}},
+                "properties": {
+                    "outcome": {"type": "string", "enum": [*get_args(Outcome), "erased"]}
+                },
             },
         )
     },

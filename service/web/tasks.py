@@ -1,4 +1,4 @@
-"""Tasks: submit, show, list, timeline, cancel, retry."""
+"""Tasks: submit, show, list, timeline, cancel, erase, retry."""
 
 import re
 
@@ -83,6 +83,14 @@ async def cancel(request: web.Request) -> web.Response:
     Query(request)
     task_uuid = path_uuid(request, "task")
     return json_bytes(await request.app[DEPS].operate.cancel(request[TENANT], task_uuid))
+
+
+async def erase(request: web.Request) -> web.Response:
+    """Erase all that is kept of a task."""
+    force = Query(request, "force").word("force", ("true", "false")) == "true"
+    task_uuid = path_uuid(request, "task")
+    await request.app[DEPS].erase.task(request[TENANT], task_uuid, force=force)
+    return web.Response(status=204)
 
 
 async def retry(request: web.Request) -> web.Response:

@@ -1,6 +1,7 @@
 """Events as bytes: the data is made once, the envelope is a pure function of what was stored."""
 
 from typing import Final
+from uuid import UUID
 
 import orjson
 
@@ -30,6 +31,11 @@ def event_data(event_type: str, task: Task, card: Card, result_index: int | None
 def with_request(data: bytes, request: bytes) -> bytes:
     """Add the request to the data of a `task.*` event; all other bytes stay as they are."""
     return data.removesuffix(b"}") + b',"request":' + request + b"}"
+
+
+def tombstone(task_uuid: UUID) -> bytes:
+    """Make the data that stays of the events of an erased task."""
+    return orjson.dumps({"taskUUID": str(task_uuid), "erased": True})
 
 
 def envelope(event: StoredEvent) -> bytes:

@@ -145,6 +145,10 @@ async def test_tasks_go_in_and_are_followed_from_the_command_line() -> None:
         assert callboard("cancel", task["taskUUID"], **env).returncode == 2
         again = json.loads(callboard("retry", task["taskUUID"], "--json", **env).stdout)
         assert again["retryOf"] == task["taskUUID"]
+        assert callboard("delete", "nobody", **env).returncode == 2
+        assert callboard("delete", task["taskUUID"], **env).stdout == "Erased.\n"
+        assert callboard("show", task["taskUUID"], **env).returncode == 2
+        assert "erased" in callboard("events", "--task", task["taskUUID"], **env).stdout
 
 
 def test_the_demo_comes_out_right_and_leaves_nothing_running() -> None:

@@ -70,6 +70,11 @@ parameters = {{ "query.cursor" = {batches} }}
 include-operation-id = ["getBatch", "cancelBatch"]
 parameters = {{ "path.id" = {batch} }}
 
+# What was erased may be erased again; another task would have to be final, and is erased once.
+[[operations]]
+include-operation-id = "eraseTask"
+parameters = {{ "path.id" = {erased} }}
+
 # Whose token is good is no matter of its shape, and callbacks are made by upstreams, not over the API.
 [[operations]]
 include-operation-id = "receiveCallback"
@@ -135,6 +140,9 @@ async def known(api: Api) -> dict[str, object]:
     for name in ("one", "two"):
         await api.post("/v1/subscriptions", {"url": f"https://app.example/{name}"})
         await api.call_back(task, said(upstream_id=name))
+    erased: UUID = await api.made(request={"model": "klingai:5@3"})
+    await api.post(f"/v1/tasks/{erased}/cancel")
+    assert (await api.call("DELETE", f"/v1/tasks/{erased}")).status == 204
     batches = [await made(api, request={"model": "klingai:5@3"}) for _ in range(2)]
     callbacks = (await api.get("/v1/callbacks?limit=1")).json
     lists = {
@@ -150,6 +158,7 @@ async def known(api: Api) -> dict[str, object]:
     return {
         **cursors,
         "task": str(task),
+        "erased": str(erased),
         "batch": batches[0]["id"],
         "token": api.callback_path(task).rpartition("/")[2],
         "callback": callbacks["items"][0]["id"],

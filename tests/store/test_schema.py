@@ -8,7 +8,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from service.core.states import FINAL, CallbackOutcome, ResultState, State
+from service.core.states import FINAL, KEPT, ResultState, State
 from service.store import migrate, upkeep
 from service.store.pool import Pool
 from service.store.queries import load_all, parse
@@ -86,7 +86,7 @@ async def test_a_database_of_a_newer_version_stops_the_runner(pool: Pool) -> Non
 async def test_the_states_of_the_database_are_those_of_core(pool: Pool) -> None:
     assert await _allowed(pool, "tasks", "state") == {s.value for s in State}
     assert await _allowed(pool, "results", "state") == {s.value for s in ResultState}
-    assert await _allowed(pool, "callbacks", "outcome") == {o.value for o in CallbackOutcome}
+    assert await _allowed(pool, "callbacks", "outcome") == {o.value for o in KEPT}
 
 
 async def _allowed(pool: Pool, table: str, column: str) -> set[str]:

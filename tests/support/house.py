@@ -18,6 +18,7 @@ from service.flows.apply import Applied, Apply, Change
 from service.flows.batcher import Batcher
 from service.flows.conclude import Conclude
 from service.flows.deliver import Deliver, DeliveryPolicy
+from service.flows.erase import Erase
 from service.flows.fanout import Fanout
 from service.flows.gather import Gather
 from service.flows.look import Look
@@ -69,6 +70,7 @@ class House:
     deliver: Deliver
     reconcile: Reconcile
     operate: Operate
+    erase: Erase
     look: Look
     subscribe: Subscribe
     admit: Admit
@@ -164,6 +166,7 @@ def make_house(
         deliver=Deliver(pool, dice, vault, {"webhook": sink, "file": sink}, DELIVERIES),
         reconcile=Reconcile(pool, apply, submit, upstreams, accounts, worker=WORKER, lease_s=60.0),
         operate=Operate(pool, dice, apply, accept, views),
+        erase=Erase(pool, wake),
         look=Look(pool, wake, views),
         subscribe=Subscribe(pool, dice, vault),
         admit=Admit(pool, dice, [API_KEY]),

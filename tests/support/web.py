@@ -144,6 +144,7 @@ async def serving(
         accept=house.accept,
         gather=house.gather,
         operate=house.operate,
+        erase=house.erase,
         look=house.look,
         subscribe=house.subscribe,
         admit=house.admit,

@@ -16,4 +16,3 @@ CREATE TABLE callboard.erased_tasks (
 -- Which tasks an answer that may be replayed shows.
 ALTER TABLE callboard.idempotency_keys ADD COLUMN tasks uuid[] NOT NULL DEFAULT '{}';
 CREATE INDEX idempotency_keys_tasks ON callboard.idempotency_keys USING gin (tasks) WHERE tasks <> '{}';
-CREATE INDEX deliveries_events ON callboard.deliveries (event_id);

@@ -42,6 +42,14 @@ SET outcome = n.outcome, detail = n.detail, tries = c.tries + 1,
 FROM unnest($1::timestamptz[], $2::bigint[], $3::text[], $4::text[]) AS n (received_at, id, outcome, detail)
 WHERE c.received_at = n.received_at AND c.id = n.id
 
+-- name: drop_callbacks
+-- Remove callbacks that are locked here.
+-- $1 timestamptz[] received_at
+-- $2 bigint[] ids
+DELETE FROM callboard.callbacks AS c
+USING unnest($1::timestamptz[], $2::bigint[]) AS n (received_at, id)
+WHERE c.received_at = n.received_at AND c.id = n.id
+
 -- name: count_pending
 -- How many callbacks wait to be applied.
 SELECT count(*) FROM callboard.callbacks AS c WHERE c.outcome = 'pending'

@@ -1,7 +1,8 @@
 -- The timeline's own part.
 
 -- name: insert_history
--- Note transitions and upstream calls.
+-- Note transitions and upstream calls; of tasks that were erased meanwhile, nothing. Locking them waits for an erasure
+-- under way, which a foreign key would answer with an error.
 -- $1 uuid[] tasks
 -- $2 timestamptz[] when, or null for the database's clock
 -- $3 text[] kinds
@@ -9,10 +10,13 @@
 -- $5 text[] from states, or null
 -- $6 text[] to states, or null
 -- $7 jsonb[] details
+WITH staying AS MATERIALIZED (
+  SELECT t.task_uuid FROM callboard.tasks AS t WHERE t.task_uuid = ANY ($1::uuid[]) FOR KEY SHARE)
 INSERT INTO callboard.history (task_uuid, at, kind, name, from_state, to_state, detail)
 SELECT n.task_uuid, coalesce(n.at, clock_timestamp()), n.kind, n.name, n.from_state, n.to_state, n.detail
 FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::jsonb[])
      WITH ORDINALITY AS n (task_uuid, at, kind, name, from_state, to_state, detail, position)
+WHERE n.task_uuid IN (SELECT s.task_uuid FROM staying AS s)
 ORDER BY n.position
 
 -- name: timeline

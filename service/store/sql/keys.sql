@@ -61,7 +61,9 @@ WHERE i.tenant = $1::text AND i.method = $2::text AND i.path = $3::text AND i.ke
 -- $5 smallint status
 -- $6 text location, or null
 -- $7 bytea answer
-UPDATE callboard.idempotency_keys AS i SET status = $5::smallint, location = $6::text, answer = $7::bytea
+-- $8 uuid[] the tasks it shows
+UPDATE callboard.idempotency_keys AS i
+SET status = $5::smallint, location = $6::text, answer = $7::bytea, tasks = $8::uuid[]
 WHERE i.tenant = $1::text AND i.method = $2::text AND i.path = $3::text AND i.key = $4::text
 
 -- name: drop_old_idempotency_keys

@@ -1,7 +1,8 @@
 -- Tasks: accepting, claiming, reading. What changes their state is in transitions.sql.
 
 -- name: insert_tasks
--- Accept tasks: the one place where a first row is written without `apply`. A taken taskUUID is left out.
+-- Accept tasks: the one place where a first row is written without `apply`. A taken taskUUID is left out, also that of
+-- an erased task; the probe is a subquery with a limit, so that no plan can join all that was ever erased.
 -- $1 uuid[] tasks
 -- $2 text tenant
 -- $3 text[] providers
@@ -26,12 +27,14 @@ FROM unnest($1::uuid[], $3::text[], $4::text[], $5::smallint[], $6::smallint[], 
      AS n (task_uuid, provider, model, priority, results_expected, start_within, deadline_seconds,
            retry_of, account, batch_id, fallback_of, position),
      (SELECT coalesce($10::timestamptz, clock_timestamp()) AS at) AS c
+WHERE (SELECT e.task_uuid FROM callboard.erased_tasks AS e WHERE e.task_uuid = n.task_uuid LIMIT 1) IS NULL
 ORDER BY n.position
 ON CONFLICT (task_uuid) DO NOTHING
 RETURNING task_uuid, seq, created_at
 
 -- name: insert_payloads
--- Keep what is shown and sent, apart from the hot row.
+-- Keep what is shown and sent, apart from the hot row. Looks at the erased ones again: who waited for an erasure to
+-- end before its row was free does not see in `insert_tasks` what that wrote.
 -- $1 uuid[] tasks
 -- $2 text[] requests
 -- $3 text[] metadata
@@ -44,6 +47,8 @@ SELECT n.task_uuid, n.request, n.metadata, n.labels,
        ARRAY(SELECT jsonb_array_elements_text(n.warnings::jsonb)), n.notify_url, n.fallback
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::text[], $7::text[])
      AS n (task_uuid, request, metadata, labels, warnings, notify_url, fallback)
+WHERE (SELECT e.task_uuid FROM callboard.erased_tasks AS e WHERE e.task_uuid = n.task_uuid LIMIT 1) IS NULL
+RETURNING task_uuid
 
 -- name: name_fallbacks
 -- Note which task was started instead; the tasks are locked by whoever ends them.
@@ -245,14 +250,20 @@ ORDER BY t.seq DESC
 LIMIT $10::integer
 
 -- name: latest_retry
--- The newest task that repeats this one.
+-- The newest task that repeats this one. It is kept from being erased until the answer that shows it is kept.
 -- $1 uuid task
-SELECT t.task_uuid FROM callboard.tasks AS t WHERE t.retry_of = $1::uuid ORDER BY t.seq DESC LIMIT 1
+SELECT t.task_uuid FROM callboard.tasks AS t WHERE t.retry_of = $1::uuid ORDER BY t.seq DESC LIMIT 1 FOR KEY SHARE
 
 -- name: known_tasks
--- Which of these tasks exist, locked elsewhere or not.
+-- Which of these tasks exist, locked elsewhere or not; and which were erased. Those that exist stay until the
+-- transaction ends; one that is being erased right now (or ended, which locks its row as much) is `leaving`.
 -- $1 uuid[] tasks
-SELECT t.task_uuid FROM callboard.tasks AS t WHERE t.task_uuid = ANY ($1::uuid[])
+WITH staying AS MATERIALIZED (
+  SELECT t.task_uuid FROM callboard.tasks AS t WHERE t.task_uuid = ANY ($1::uuid[]) FOR KEY SHARE SKIP LOCKED)
+SELECT t.task_uuid, CASE WHEN t.task_uuid IN (SELECT s.task_uuid FROM staying AS s) THEN 'known' ELSE 'leaving' END AS was
+FROM callboard.tasks AS t WHERE t.task_uuid = ANY ($1::uuid[])
+UNION ALL
+SELECT e.task_uuid, 'erased' FROM callboard.erased_tasks AS e WHERE e.task_uuid = ANY ($1::uuid[])
 
 -- name: lock_one
 -- Lock a task, so that two retries of it make one task.
