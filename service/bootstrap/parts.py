@@ -18,6 +18,7 @@ from service.flows.deliver import Deliver, DeliveryPolicy
 from service.flows.fanout import Fanout
 from service.flows.look import Look
 from service.flows.operate import Operate
+from service.flows.orphans import Orphans
 from service.flows.pending import Pending
 from service.flows.receive import Receive
 from service.flows.reconcile import Reconcile
@@ -63,7 +64,14 @@ async def make_parts(
     views = Views()
     defaults = Defaults(settings.deadline_seconds, settings.start_within_seconds)
     accept = Accept(pool, wake, dice, upstreams, views, defaults)
-    receive = Receive(pool, wake, apply, upstreams)
+    receive = Receive(
+        pool,
+        wake,
+        apply,
+        upstreams,
+        confirm=settings.callback_confirm,
+        patience_s=settings.callback_patience_seconds,
+    )
     batcher = Batcher(
         receive.flush,
         most=settings.callback_group,
@@ -78,9 +86,8 @@ async def make_parts(
     deliver = Deliver(pool, dice, vault, sinks, _delivery_policy(settings))
     upkeep = Upkeep(pool, settings.retention_days)
     admit = Admit(pool, dice, [k.get_secret_value() for k in settings.api_keys])
-    flows = Flows(
-        wake, batcher, submit, deliver, reconcile, Pending(pool, apply, receive), upkeep, accounts
-    )
+    pending, orphans = Pending(pool, apply, receive), Orphans(pool, wake)
+    flows = Flows(wake, batcher, submit, deliver, reconcile, pending, orphans, upkeep, accounts)
     _measure(metrics, apply, receive, submit, reconcile, deliver)
     metrics.gauge("inbox_waiting", "Callbacks that wait for a flusher.", lambda: batcher.waiting)
     deps = Deps(

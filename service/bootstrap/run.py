@@ -76,6 +76,7 @@ async def service(
                 roles,
                 parts.flows,
                 poll_s=settings.loop_poll_seconds,
+                orphans_s=settings.orphan_seconds,
                 sends=max(settings.runware_concurrency + settings.sync_concurrency, 1),
                 deliveries=settings.delivery_concurrency,
             )

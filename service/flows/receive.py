@@ -8,14 +8,14 @@ nothing but a moment.
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
 
 from service.core.errors import Unavailable
-from service.core.inputs import AskUpstream, Input
+from service.core.inputs import AskUpstream, Input, Unconfirmed
 from service.core.states import CallbackOutcome
 from service.flows.apply import Applied, Apply, Change
 from service.flows.upstreams import Upstreams
@@ -35,13 +35,26 @@ class Incoming:
     provider: str
     call: RawCallback
     opened: OpenedCallback
+    unconfirmed: bool = False
+    """Nobody vouches for what it says: a poll has to say it too."""
 
 
 class Receive:
     """Keeps callbacks in groups."""
 
-    def __init__(self, pool: Pool, wake: Wake, apply: Apply, upstreams: Upstreams) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        wake: Wake,
+        apply: Apply,
+        upstreams: Upstreams,
+        *,
+        confirm: Collection[str] = (),
+        patience_s: float = 4.0,
+    ) -> None:
         self._pool = pool
+        self._confirm = frozenset(confirm)
+        self._patience_s = patience_s
         self._wake = wake
         self._apply = apply
         self._upstreams = upstreams
@@ -49,7 +62,9 @@ class Receive:
 
     def open(self, provider: str, call: RawCallback) -> Incoming:
         """Verify and read a callback; pure, and it never raises."""
-        return Incoming(provider, call, self._upstreams[provider].provider.open_callback(call))
+        opened = self._upstreams[provider].provider.open_callback(call)
+        signed = opened.verified is True
+        return Incoming(provider, call, opened, provider in self._confirm and not signed)
 
     async def flush(self, group: list[Incoming]) -> list[CallbackOutcome]:
         """Store a group and say what became of each; raises Unavailable when nothing was stored."""
@@ -128,7 +143,7 @@ def _change(incoming: Incoming) -> Change | None:
     elif opened.report is None:
         event = AskUpstream("unreadable_callback")
     else:
-        event = opened.report
+        event = Unconfirmed(opened.report) if incoming.unconfirmed else opened.report
     return Change(incoming.call.task_uuid, event, "callback")
 
 
