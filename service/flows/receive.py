@@ -9,6 +9,7 @@ nothing but a moment.
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -23,9 +24,14 @@ from service.flows.wake import Topic, Wake
 from service.ports import OpenedCallback, RawCallback
 from service.store import callbacks, tasks
 from service.store.callbacks import NewCallback
-from service.store.pool import Busy, Conn, Pool, transaction
+from service.store.pool import Busy, Conn, Pool, brief_transaction
 
 log = structlog.get_logger()
+
+FLUSH_SHARE = 0.75
+"""How much of a caller's patience a flush may take: it waited for the flush before already."""
+LOCK_SHARE = 0.2
+"""How much of it one try may wait for a lock: two tries to apply and one to store fit in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +74,10 @@ class Receive:
 
     async def flush(self, group: list[Incoming]) -> list[CallbackOutcome]:
         """Store a group and say what became of each; raises Unavailable when nothing was stored."""
+        until = asyncio.get_running_loop().time() + self._patience_s * FLUSH_SHARE
         for attempt in (1, 2):
             try:
-                return await self._store_and_apply(group)
+                return await self._store_and_apply(group, until)
             except Busy:
                 await asyncio.sleep(0.01 * attempt)
             except Unavailable:
@@ -78,10 +85,10 @@ class Receive:
             except Exception:
                 log.exception("callbacks.group_failed", size=len(group))
                 break
-        return await self._store_pending(group)
+        return await self._store_pending(group, until)
 
-    async def _store_and_apply(self, group: list[Incoming]) -> list[CallbackOutcome]:
-        async with transaction(self._pool) as conn:
+    async def _store_and_apply(self, group: list[Incoming], until: float) -> list[CallbackOutcome]:
+        async with self._in_time(until) as conn:
             outcomes, applied = await settle(conn, self._apply, group, skip_locked=True)
             rows = [_row(g, o) for g, o in zip(group, outcomes, strict=True)]
             # At the time of what they caused, so that the timeline shows them before it.
@@ -93,13 +100,18 @@ class Receive:
         self._count(group, outcomes)
         return outcomes
 
-    async def _store_pending(self, group: list[Incoming]) -> list[CallbackOutcome]:
+    async def _store_pending(self, group: list[Incoming], until: float) -> list[CallbackOutcome]:
         outcomes = [CallbackOutcome.PENDING] * len(group)
-        async with transaction(self._pool) as conn:
+        async with self._in_time(until) as conn:
             await callbacks.insert(conn, [_row(g, CallbackOutcome.PENDING) for g in group])
         self._wake.ring([Topic.CALLBACKS])
         self._count(group, outcomes)
         return outcomes
+
+    def _in_time(self, until: float) -> AbstractAsyncContextManager[Conn]:
+        """Open a transaction that ends while those who wait are still there to be told."""
+        left = max(until - asyncio.get_running_loop().time(), 0.01)
+        return brief_transaction(self._pool, left, self._patience_s * LOCK_SHARE)
 
     def _count(self, group: list[Incoming], outcomes: Sequence[CallbackOutcome]) -> None:
         for incoming, outcome in zip(group, outcomes, strict=True):

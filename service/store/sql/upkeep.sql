@@ -37,3 +37,9 @@ SELECT clock_timestamp()
 -- Wait for locks no longer than this for the rest of the transaction (a SET would outlive it behind a pooler).
 -- $1 text a time with its unit
 SELECT set_config('lock_timeout', $1::text, true)
+
+-- name: limit_waits
+-- The same for locks and for whole statements.
+-- $1 text how long for a lock, with its unit
+-- $2 text how long a statement may take, with its unit
+SELECT set_config('lock_timeout', $1::text, true), set_config('statement_timeout', $2::text, true)
