@@ -1,0 +1,127 @@
+"""An upstream with a memory: it makes generations, bills them, knows names again for a while, and can be read."""
+
+import asyncio
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID
+
+from service.core.inputs import (
+    Accepted,
+    Answer,
+    ReadFailed,
+    Reading,
+    ReadNothing,
+    Refused,
+    Report,
+    Source,
+    SubmitUnknown,
+    TryLater,
+)
+from service.core.task import Fault, FaultKind, FirstSend, Task, Video
+from tests.support.fakes import FakeProvider
+
+REFUSAL = Fault("invalid", "The upstream does not want it.", FaultKind.PERMANENT)
+BUSY = Fault("busy", "The upstream has no room.", FaultKind.TRANSIENT)
+SILENCE = Fault("timeout", "No answer came.", FaultKind.TRANSIENT)
+BROKEN = Fault("broken", "The upstream gave up.", FaultKind.PERMANENT)
+
+
+class Fate(StrEnum):
+    """What becomes of a send."""
+
+    ACCEPTED = "accepted"
+    LOST = "accepted, and the answer is lost"
+    DROPPED = "never arrived, and nobody knows"
+    REFUSED = "refused"
+    LATER = "try later"
+
+
+@dataclass
+class Generation:
+    """Something that is generated, and paid for."""
+
+    task_uuid: UUID
+    expected: int
+    began_at: float
+    videos: list[str] = field(default_factory=list)
+    failed: bool = False
+
+    @property
+    def running(self) -> bool:
+        return not self.failed and len(self.videos) < self.expected
+
+    def make(self) -> str:
+        """Finish one more video."""
+        self.videos.append(f"{self.task_uuid}-{len(self.videos)}")
+        return self.videos[-1]
+
+
+@dataclass
+class Memory:
+    """What the upstream knows, whoever calls it; `passed` is its clock in seconds."""
+
+    trusted_s: float
+    passed: float = 0.0
+    billed: list[Generation] = field(default_factory=list)
+
+    def of(self, task_uuid: UUID) -> Generation | None:
+        """Find the generation of a task."""
+        return next((g for g in self.billed if g.task_uuid == task_uuid), None)
+
+    def create(self, task: Task) -> None:
+        """Begin a generation, unless its name is known from a while ago."""
+        known = [g for g in self.billed if g.task_uuid == task.task_uuid]
+        if not any(self.passed - g.began_at < self.trusted_s for g in known):
+            made = Generation(task.task_uuid, task.results_expected, self.passed)
+            self.billed.append(made)
+
+
+class Remembering(FakeProvider):
+    """The upstream as one process calls it.
+
+    While `gate` is set, a send stays under way after it arrived until the gate opens.
+    """
+
+    memory: Memory
+
+    def __init__(self, name: str = "runware") -> None:
+        super().__init__(name)
+        self.fate = Fate.ACCEPTED
+        self.reads_work = True
+        self.gate: asyncio.Event | None = None
+        self.arrived = asyncio.Event()
+
+    async def submit(self, task: Task, send: FirstSend) -> Answer:
+        """Meet a send with its fate."""
+        fate, gate = self.fate, self.gate
+        self.sent.append(send)
+        if fate in {Fate.ACCEPTED, Fate.LOST}:
+            self.memory.create(task)
+        self.arrived.set()
+        if gate is not None:
+            await gate.wait()
+        match fate:
+            case Fate.ACCEPTED:
+                return Accepted(f"up-{task.task_uuid}")
+            case Fate.REFUSED:
+                return Refused(REFUSAL, task.lease_no)
+            case Fate.LATER:
+                return TryLater(BUSY, task.lease_no)
+            case Fate.LOST | Fate.DROPPED:
+                return SubmitUnknown(SILENCE, task.lease_no)
+
+    async def read(self, task: Task, send: FirstSend) -> Reading:
+        """Say how a generation is."""
+        self.reads.append((task.task_uuid, send))
+        found = self.memory.of(task.task_uuid)
+        if not self.reads_work:
+            return ReadFailed(SILENCE)
+        if found is None:
+            return ReadNothing()
+        return Report(
+            Source.POLL,
+            f"up-{task.task_uuid}",
+            tuple(Video(v, f"https://videos.example/{v}.mp4") for v in found.videos),
+            (BROKEN,) * (found.expected - len(found.videos)) if found.failed else (),
+            running=found.running,
+        )
