@@ -9,6 +9,8 @@ import os
 from collections import Counter
 from collections.abc import Coroutine
 from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -30,7 +32,7 @@ from service.ports import RawCallback, Sent
 from service.store.pool import Pool, create_pool
 from tests.flows.conftest import EMPTIED
 from tests.support.fakes import said
-from tests.support.flows import TENANT, lawful, one, pass_time, subscribed
+from tests.support.flows import TENANT, lawful, one, pass_time, subscribed, task
 from tests.support.house import make_house
 from tests.support.remembering import Fate, Memory, Remembering
 from tests.support.slots import check_slots
@@ -42,7 +44,16 @@ SHRINK = "CALLBOARD_STATEFUL_SHRINK" in os.environ
 """Off, because a failure with a database takes minutes to shrink; the steps are printed anyway."""
 CONCURRENCY = 2
 MOST_TASKS = 5
-QUIET_ROUNDS = 200
+QUIET_ROUNDS = 100
+NEXT = """
+SELECT extract(epoch FROM min(greatest(n.at, n.lease)) - clock_timestamp())
+FROM (SELECT look_again_at, lease_until FROM callboard.tasks WHERE look_again_at IS NOT NULL
+      UNION ALL SELECT next_at, lease_until FROM callboard.deliveries WHERE state IN ('pending', 'sending')
+     ) AS n (at, lease)
+WHERE greatest(n.at, n.lease) > clock_timestamp()"""
+"""What is due already and still waits, waits for a place."""
+PATIENT = replace(POLICY, slot_max=timedelta(hours=3))
+"""Places are watched for hours, not for a day of polls."""
 
 WORKERS = st.sampled_from([0, 1])
 FATES = st.sampled_from(list(Fate))
@@ -67,7 +78,12 @@ class Board(RuleBasedStateMachine):
         self.memory = Memory(trusted_s=POLICY.resend_window.total_seconds())
         self.houses = [
             make_house(
-                pool, dice=Steady(), worker=uuid4(), concurrency=CONCURRENCY, fake=Remembering
+                pool,
+                dice=Steady(),
+                worker=uuid4(),
+                policy=PATIENT,
+                concurrency=CONCURRENCY,
+                fake=Remembering,
             )
             for _ in range(2)
         ]
@@ -91,13 +107,14 @@ class Board(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        """Begin with empty tables and one subscription."""
+        """Begin with three tasks and one subscription."""
         self.run(self._begin())
 
     async def _begin(self) -> None:
         for table in EMPTIED:
             await self.pool.execute(f"DELETE FROM callboard.{table}")  # noqa: S608 - our own names
         await subscribed(self.houses[0])
+        self.names = [await one(self.houses[0], numberResults=n) for n in (1, 2, 1)]
 
     @rule(worker=WORKERS, results=st.sampled_from([1, 1, 2]))
     @precondition(lambda self: len(self.names) < MOST_TASKS)
@@ -111,16 +128,20 @@ class Board(RuleBasedStateMachine):
 
     @rule(worker=WORKERS, fate=FATES)
     def send(self, worker: int, fate: Fate) -> None:
-        if self.claimed[worker]:
-            self.run(self._send(worker, fate, None))
+        self.run(self._send(worker, fate, None))
 
     @rule(worker=WORKERS, fate=FATES)
     def begin_to_send(self, worker: int, fate: Fate) -> None:
         """Send, and let other things happen before the answer."""
-        if self.claimed[worker] and len(self.under_way) < CONCURRENCY:
+        if len(self.under_way) < CONCURRENCY:
             self.run(self._send(worker, fate, asyncio.Event()))
 
     async def _send(self, worker: int, fate: Fate, gate: asyncio.Event | None) -> None:
+        self.claimed[worker] += (
+            [] if self.claimed[worker] else await self.houses[worker].submit.claim(1)
+        )
+        if not self.claimed[worker]:
+            return
         upstream = self.upstream(worker)
         upstream.fate, upstream.gate, upstream.arrived = fate, gate, asyncio.Event()
         sending = asyncio.create_task(self.houses[worker].submit.work(self.claimed[worker].pop(0)))
@@ -174,7 +195,8 @@ class Board(RuleBasedStateMachine):
     @precondition(lambda self: self.names)
     def call_back_of_another_generation(self, worker: int, pick: int, *, video: bool) -> None:
         name = self.names[pick % len(self.names)]
-        if self.memory.of(name) is None:
+        # The first one that names itself is the task's: only then is there another.
+        if self.run(task(self.pool, name)).upstream_id is None:
             return
         body = said(*([f"strange-{name}"] if video else []), upstream_id=f"strange-{name}")
         self.run(self._call_back(worker, name, body, 1, locked=False))
@@ -290,8 +312,10 @@ class Board(RuleBasedStateMachine):
                 generation.make()
         while await house.deliver_due():
             pass
-        self.memory.passed += 61
-        await pass_time(self.pool, 61)
+        seconds = float(await self.pool.fetchval(NEXT) or 0) + 1
+        seconds = max(seconds, 1.0)
+        self.memory.passed += seconds
+        await pass_time(self.pool, seconds)
 
     async def _all_is_told(self) -> None:
         states = await self.pool.fetch("SELECT DISTINCT state FROM callboard.deliveries")
@@ -310,7 +334,7 @@ def test_whatever_happens_in_whatever_order_breaks_no_law_and_comes_to_an_end(ds
         pool = runner.run(create_pool(dsn, size=8, statement_timeout_s=10))
         try:
             run_state_machine_as_test(
-                lambda: Board(runner, pool),
+                lambda: Board(runner, pool),  # type: ignore[arg-type]  # anything that makes one
                 settings=settings(
                     max_examples=EXAMPLES,
                     stateful_step_count=STEPS,
