@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -25,7 +25,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from service.clock import SystemDice
 from service.core.errors import Conflict
 from service.core.task import Task
 from service.ports import RawCallback, Sent
@@ -33,25 +32,18 @@ from service.store.pool import Pool, create_pool
 from tests.flows.conftest import EMPTIED
 from tests.support.fakes import said
 from tests.support.flows import TENANT, lawful, one, pass_time, subscribed, task
-from tests.support.house import make_house
-from tests.support.remembering import Fate, Memory, Remembering
+from tests.support.quiet import all_is_told, is_quiet, until_the_next
+from tests.support.remembering import Fate, Memory, two_houses, upstream_of
 from tests.support.slots import check_slots
 from tests.support.tasks import POLICY
 
-EXAMPLES = int(os.environ.get("CALLBOARD_STATEFUL_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("CALLBOARD_STATEFUL_EXAMPLES", "30"))
 STEPS = int(os.environ.get("CALLBOARD_STATEFUL_STEPS", "25"))
 SHRINK = "CALLBOARD_STATEFUL_SHRINK" in os.environ
 """Off, because a failure with a database takes minutes to shrink; the steps are printed anyway."""
 CONCURRENCY = 2
 MOST_TASKS = 5
 QUIET_ROUNDS = 100
-NEXT = """
-SELECT extract(epoch FROM min(greatest(n.at, n.lease)) - clock_timestamp())
-FROM (SELECT look_again_at, lease_until FROM callboard.tasks WHERE look_again_at IS NOT NULL
-      UNION ALL SELECT next_at, lease_until FROM callboard.deliveries WHERE state IN ('pending', 'sending')
-     ) AS n (at, lease)
-WHERE greatest(n.at, n.lease) > clock_timestamp()"""
-"""What is due already and still waits, waits for a place."""
 PATIENT = replace(POLICY, slot_max=timedelta(hours=3))
 """Places are watched for hours, not for a day of polls."""
 
@@ -59,13 +51,6 @@ WORKERS = st.sampled_from([0, 1])
 FATES = st.sampled_from(list(Fate))
 GAPS = st.sampled_from([1, 6, 31, 61, 400, 3700])
 PICK = st.integers(0, 99)
-
-
-class Steady(SystemDice):
-    """Dice that throw the middle, whose ids no other process makes."""
-
-    def jitter(self) -> float:
-        return 0.5
 
 
 class Board(RuleBasedStateMachine):
@@ -76,20 +61,7 @@ class Board(RuleBasedStateMachine):
         self.runner = runner
         self.pool = pool
         self.memory = Memory(trusted_s=POLICY.resend_window.total_seconds())
-        self.houses = [
-            make_house(
-                pool,
-                dice=Steady(),
-                worker=uuid4(),
-                policy=PATIENT,
-                concurrency=CONCURRENCY,
-                fake=Remembering,
-            )
-            for _ in range(2)
-        ]
-        for house in self.houses:
-            for provider in house.providers.values():
-                provider.memory = self.memory  # type: ignore[attr-defined]  # of its own class
+        self.houses = two_houses(pool, self.memory, CONCURRENCY, PATIENT)
         self.names: list[UUID] = []
         self.claimed: list[list[Task]] = [[], []]
         self.under_way: list[tuple[asyncio.Task[None], asyncio.Event]] = []
@@ -99,15 +71,9 @@ class Board(RuleBasedStateMachine):
         """Run on the one loop of all examples; sends under way go on meanwhile."""
         return self.runner.run(main)
 
-    def upstream(self, worker: int) -> Remembering:
-        """Give the upstream as a worker calls it."""
-        found = self.houses[worker].providers["runware"]
-        assert isinstance(found, Remembering)
-        return found
-
     @initialize()
     def begin(self) -> None:
-        """Begin with three tasks and one subscription."""
+        """Begin with three tasks, one of them sent, and one subscription."""
         self.run(self._begin())
 
     async def _begin(self) -> None:
@@ -115,6 +81,7 @@ class Board(RuleBasedStateMachine):
             await self.pool.execute(f"DELETE FROM callboard.{table}")  # noqa: S608 - our own names
         await subscribed(self.houses[0])
         self.names = [await one(self.houses[0], numberResults=n) for n in (1, 2, 1)]
+        await self._send(0, Fate.ACCEPTED, None)
 
     @rule(worker=WORKERS, results=st.sampled_from([1, 1, 2]))
     @precondition(lambda self: len(self.names) < MOST_TASKS)
@@ -142,7 +109,7 @@ class Board(RuleBasedStateMachine):
         )
         if not self.claimed[worker]:
             return
-        upstream = self.upstream(worker)
+        upstream = upstream_of(self.houses[worker])
         upstream.fate, upstream.gate, upstream.arrived = fate, gate, asyncio.Event()
         sending = asyncio.create_task(self.houses[worker].submit.work(self.claimed[worker].pop(0)))
         arrived = asyncio.create_task(upstream.arrived.wait())
@@ -223,7 +190,7 @@ class Board(RuleBasedStateMachine):
         self.run(self._reconcile(worker, fate, limit, reads_work=reads_work))
 
     async def _reconcile(self, worker: int, fate: Fate, limit: int, *, reads_work: bool) -> int:
-        house, upstream = self.houses[worker], self.upstream(worker)
+        house, upstream = self.houses[worker], upstream_of(self.houses[worker])
         upstream.fate, upstream.reads_work = fate, reads_work
         claimed = await house.reconcile.claim(limit)
         for each in claimed:
@@ -283,23 +250,15 @@ class Board(RuleBasedStateMachine):
         while self.under_way:
             await self._answer(0, dies=False)
         for generation in self.memory.billed:
-            while generation.running:
-                generation.make()
+            generation.finish()
         for _ in range(QUIET_ROUNDS):
-            if await self._is_quiet():
+            if await is_quiet(self.pool):
                 break
             await self._round()
         else:
             raise AssertionError("it never becomes quiet")
         await self._laws_hold()
-        await self._all_is_told()
-
-    async def _is_quiet(self) -> bool:
-        open_still = """
-        SELECT (SELECT count(*) FROM callboard.tasks WHERE look_again_at IS NOT NULL)
-             + (SELECT count(*) FROM callboard.deliveries WHERE state IN ('pending', 'sending'))
-             + (SELECT count(*) FROM callboard.callbacks WHERE outcome = 'pending')"""
-        return int(await self.pool.fetchval(open_still)) == 0
+        await all_is_told(self.pool, {v for g in self.memory.billed for v in g.videos})
 
     async def _round(self) -> None:
         house = self.houses[0]
@@ -308,25 +267,12 @@ class Board(RuleBasedStateMachine):
             pass
         await house.send_queued()
         for generation in self.memory.billed:
-            while generation.running:
-                generation.make()
+            generation.finish()
         while await house.deliver_due():
             pass
-        seconds = float(await self.pool.fetchval(NEXT) or 0) + 1
-        seconds = max(seconds, 1.0)
+        seconds = await until_the_next(self.pool)
         self.memory.passed += seconds
         await pass_time(self.pool, seconds)
-
-    async def _all_is_told(self) -> None:
-        states = await self.pool.fetch("SELECT DISTINCT state FROM callboard.deliveries")
-        assert {r["state"] for r in states} <= {"delivered"}
-        rows = await self.pool.fetch(
-            "SELECT video_uuid FROM callboard.results WHERE video_uuid IS NOT NULL"
-        )
-        kept = {r["video_uuid"] for r in rows}
-        assert {v for g in self.memory.billed for v in g.videos} <= kept
-        taken = "SELECT count(*) FROM callboard.slots WHERE task_uuid IS NOT NULL"
-        assert await self.pool.fetchval(taken) == 0
 
 
 def test_whatever_happens_in_whatever_order_breaks_no_law_and_comes_to_an_end(dsn: str) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 from enum import StrEnum
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from service.core.inputs import (
     Accepted,
@@ -17,8 +17,11 @@ from service.core.inputs import (
     SubmitUnknown,
     TryLater,
 )
-from service.core.task import Fault, FaultKind, FirstSend, Task, Video
+from service.core.task import Fault, FaultKind, FirstSend, Policy, Task, Video
+from service.store.pool import Pool
 from tests.support.fakes import FakeProvider
+from tests.support.house import House, make_house
+from tests.support.quiet import Steady
 
 REFUSAL = Fault("invalid", "The upstream does not want it.", FaultKind.PERMANENT)
 BUSY = Fault("busy", "The upstream has no room.", FaultKind.TRANSIENT)
@@ -54,6 +57,11 @@ class Generation:
         """Finish one more video."""
         self.videos.append(f"{self.task_uuid}-{len(self.videos)}")
         return self.videos[-1]
+
+    def finish(self) -> None:
+        """Finish all videos, unless it failed."""
+        while self.running:
+            self.make()
 
 
 @dataclass
@@ -125,3 +133,28 @@ class Remembering(FakeProvider):
             (BROKEN,) * (found.expected - len(found.videos)) if found.failed else (),
             running=found.running,
         )
+
+
+def two_houses(pool: Pool, memory: Memory, concurrency: int, policy: Policy) -> list[House]:
+    """Put all flows together twice, as two processes of one board that call one upstream."""
+    houses = [
+        make_house(
+            pool,
+            dice=Steady(),
+            worker=uuid4(),
+            policy=policy,
+            concurrency=concurrency,
+            fake=Remembering,
+        )
+        for _ in range(2)
+    ]
+    for house in houses:
+        upstream_of(house).memory = memory
+    return houses
+
+
+def upstream_of(house: House) -> Remembering:
+    """Give Runware as a house calls it."""
+    found = house.providers["runware"]
+    assert isinstance(found, Remembering)
+    return found
