@@ -33,7 +33,7 @@ from tests.flows.conftest import EMPTIED
 from tests.support.fakes import said
 from tests.support.flows import TENANT, lawful, one, pass_time, subscribed, task
 from tests.support.quiet import all_is_told, is_quiet, until_the_next
-from tests.support.remembering import Fate, Memory, two_houses, upstream_of
+from tests.support.remembering import Fate, Memory, Reads, two_houses, upstream_of
 from tests.support.slots import check_slots
 from tests.support.tasks import POLICY
 
@@ -44,8 +44,8 @@ SHRINK = "CALLBOARD_STATEFUL_SHRINK" in os.environ
 CONCURRENCY = 2
 MOST_TASKS = 5
 QUIET_ROUNDS = 100
-PATIENT = replace(POLICY, slot_max=timedelta(hours=3))
-"""Places are watched for hours, not for a day of polls."""
+WAITS = replace(POLICY, slot_max=timedelta(hours=3), resend_window=timedelta(seconds=120))
+"""Places are watched for hours, not for a day of polls; names are known for as long as Runware's are trusted."""
 
 WORKERS = st.sampled_from([0, 1])
 FATES = st.sampled_from(list(Fate))
@@ -60,8 +60,8 @@ class Board(RuleBasedStateMachine):
         super().__init__()
         self.runner = runner
         self.pool = pool
-        self.memory = Memory(trusted_s=POLICY.resend_window.total_seconds())
-        self.houses = two_houses(pool, self.memory, CONCURRENCY, PATIENT)
+        self.memory = Memory(trusted_s=WAITS.resend_window.total_seconds())
+        self.houses = two_houses(pool, self.memory, CONCURRENCY, WAITS)
         self.names: list[UUID] = []
         self.claimed: list[list[Task]] = [[], []]
         self.under_way: list[tuple[asyncio.Task[None], asyncio.Event]] = []
@@ -185,13 +185,13 @@ class Board(RuleBasedStateMachine):
                 await other.execute(lock, name)
             await receive.flush(group)
 
-    @rule(worker=WORKERS, fate=FATES, reads_work=st.booleans(), limit=st.integers(1, 5))
-    def reconcile(self, worker: int, fate: Fate, limit: int, *, reads_work: bool) -> None:
-        self.run(self._reconcile(worker, fate, limit, reads_work=reads_work))
+    @rule(worker=WORKERS, fate=FATES, reads=st.sampled_from(list(Reads)), limit=st.integers(1, 5))
+    def reconcile(self, worker: int, fate: Fate, reads: Reads, limit: int) -> None:
+        self.run(self._reconcile(worker, fate, reads, limit))
 
-    async def _reconcile(self, worker: int, fate: Fate, limit: int, *, reads_work: bool) -> int:
+    async def _reconcile(self, worker: int, fate: Fate, reads: Reads, limit: int) -> int:
         house, upstream = self.houses[worker], upstream_of(self.houses[worker])
-        upstream.fate, upstream.reads_work = fate, reads_work
+        upstream.fate, upstream.reads_are = fate, reads
         claimed = await house.reconcile.claim(limit)
         for each in claimed:
             await house.reconcile.work(each)
@@ -263,7 +263,7 @@ class Board(RuleBasedStateMachine):
     async def _round(self) -> None:
         house = self.houses[0]
         await house.pending.run_once()
-        while await self._reconcile(0, Fate.ACCEPTED, 100, reads_work=True):
+        while await self._reconcile(0, Fate.ACCEPTED, Reads.TRUE, 100):
             pass
         await house.send_queued()
         for generation in self.memory.billed:

@@ -39,6 +39,14 @@ class Fate(StrEnum):
     LATER = "try later"
 
 
+class Reads(StrEnum):
+    """How reads are."""
+
+    TRUE = "true"
+    LAGGING = "behind: what there is is not shown yet"
+    FAILING = "failing"
+
+
 @dataclass
 class Generation:
     """Something that is generated, and paid for."""
@@ -95,7 +103,7 @@ class Remembering(FakeProvider):
     def __init__(self, name: str = "runware") -> None:
         super().__init__(name)
         self.fate = Fate.ACCEPTED
-        self.reads_work = True
+        self.reads_are = Reads.TRUE
         self.gate: asyncio.Event | None = None
         self.arrived = asyncio.Event()
 
@@ -122,9 +130,9 @@ class Remembering(FakeProvider):
         """Say how a generation is."""
         self.reads.append((task.task_uuid, send))
         found = self.memory.of(task.task_uuid)
-        if not self.reads_work:
+        if self.reads_are is Reads.FAILING:
             return ReadFailed(SILENCE)
-        if found is None:
+        if found is None or self.reads_are is Reads.LAGGING:
             return ReadNothing()
         return Report(
             Source.POLL,
