@@ -245,9 +245,8 @@ def the_next_look_is_in_time(step: Step) -> None:
     if task.state is State.QUEUED:
         assert task.look_again_at <= task.start_by
     elif task.being_sent:
-        asked = isinstance(step.event, AskUpstream)
         began = step.after.lease_until if step.sends else step.before.look_again_at
-        assert task.look_again_at == (step.now if asked else began)
+        assert task.look_again_at == (step.now if isinstance(step.event, AskUpstream) else began)
     elif task.deadline_at is not None:
         assert task.look_again_at <= task.deadline_at + step.policy.deadline_grace
 
