@@ -18,6 +18,7 @@ from service.vault import parse_key
 PREFIX = "CALLBOARD_"
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
 Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
+Providers = Annotated[tuple[Literal["runware", "sync"], ...], NoDecode]
 Networks = Annotated[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], NoDecode]
 
 
@@ -65,6 +66,7 @@ class Settings(BaseSettings):
     slot_max_seconds: Seconds = 86_400
     poll_after_seconds: Seconds = 60
     poll_only: bool = False
+    callback_confirm: Providers = ()
     allow_networks: Networks = ()
     log_format: Literal["console", "json"] | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -94,6 +96,7 @@ class Settings(BaseSettings):
     callback_waiting: Annotated[int, Field(ge=1)] = 20_000
     callback_waiting_bytes: Annotated[int, Field(ge=1_048_576)] = 67_108_864
     fault_points: str = ""
+    orphan_seconds: Seconds = 30
     loop_poll_seconds: Seconds = 1
     pool_size: Annotated[int, Field(ge=4, le=500)] = 20
     statement_timeout_seconds: Seconds = 10
@@ -107,6 +110,7 @@ class Settings(BaseSettings):
         "encryption_keys",
         "sync_webhook_secret",
         "delivery_waits",
+        "callback_confirm",
         mode="before",
     )
     @classmethod

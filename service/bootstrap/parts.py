@@ -28,6 +28,7 @@ from service.flows.heartbeat import Fitness, Heartbeat, Held
 from service.flows.keyring import Keyring
 from service.flows.look import Look
 from service.flows.operate import Operate
+from service.flows.orphans import Orphans
 from service.flows.others import Others
 from service.flows.pending import Pending
 from service.flows.receive import Receive
@@ -93,7 +94,14 @@ async def make_parts(
     views = Views(upstreams)
     defaults = Defaults(settings.deadline_seconds, settings.start_within_seconds)
     accept = Accept(pool, wake, dice, upstreams, views, defaults)
-    receive = Receive(pool, wake, apply, upstreams)
+    receive = Receive(
+        pool,
+        wake,
+        apply,
+        upstreams,
+        confirm=settings.callback_confirm,
+        patience_s=settings.callback_patience_seconds,
+    )
     batcher = Batcher(
         receive.flush,
         most=settings.callback_group,
@@ -114,7 +122,7 @@ async def make_parts(
     admit = Admit(pool, dice, [k.get_secret_value() for k in settings.api_keys])
     heartbeat = Heartbeat(pool, me, fitness, held, lease_s=lease_s)
     others = Others(pool, wake, me=worker, dsn=direct_dsn)
-    pending = Pending(pool, apply, receive)
+    pending, orphans = Pending(pool, apply, receive), Orphans(pool, wake)
     conclude = Conclude(pool, wake, dice, fanout, views)
     flows = Flows(
         wake,
@@ -124,6 +132,7 @@ async def make_parts(
         reconcile,
         pending,
         conclude,
+        orphans,
         upkeep,
         accounts,
         heartbeat,

@@ -84,6 +84,7 @@ async def service(
                 roles,
                 parts.flows,
                 poll_s=settings.loop_poll_seconds,
+                orphans_s=settings.orphan_seconds,
                 sends=SENDS_AT_ONCE,
                 deliveries=settings.delivery_concurrency,
             )

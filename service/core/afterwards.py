@@ -12,6 +12,7 @@ from service.core.decision import (
     Decision,
     Verdict,
     ignore,
+    look_at_once,
     move,
     past,
     refuse,
@@ -30,6 +31,7 @@ from service.core.inputs import (
     SubmitUnknown,
     Tick,
     TryLater,
+    Unconfirmed,
 )
 from service.core.reporting import conflicting
 from service.core.settle import add_late
@@ -37,7 +39,9 @@ from service.core.states import CallbackOutcome, State
 from service.core.task import Task
 
 
-def decide_final(task: Task, event: Input, ctx: Context) -> Decision:
+def decide_final(  # noqa: C901 - the table: one case an input
+    task: Task, event: Input, ctx: Context
+) -> Decision:
     """Decide what follows from an input to a final task."""
     match event:
         case Report():
@@ -57,6 +61,8 @@ def decide_final(task: Task, event: Input, ctx: Context) -> Decision:
             return _tick(task, ctx)
         case AskUpstream():
             return _ask(task, event, ctx)
+        case Unconfirmed():
+            return _unconfirmed(task, event.report, ctx)
         case CancelAsked():
             canceled = task.state is State.CANCELED
             return ignore(task, "canceled_before") if canceled else refuse(task, "final")
@@ -122,9 +128,17 @@ def _tick(task: Task, ctx: Context) -> Decision:
 
 
 def _ask(task: Task, event: AskUpstream, ctx: Context) -> Decision:
-    if task.slot_since is None or past(task.look_again_at, ctx.now):
-        return ignore(task, event.reason)
-    return move(replace(task, look_again_at=ctx.now), event.reason)
+    asked = look_at_once(task, ctx)
+    return ignore(task, event.reason) if asked is task else move(asked, event.reason)
+
+
+def _unconfirmed(task: Task, said: Report, ctx: Context) -> Decision:
+    """Ask about a late video that nobody vouches for; where nothing is watched, it stays in the inbox."""
+    if all(task.has_video(v.video_uuid) for v in said.videos):
+        return ignore(task, "final")
+    asked = look_at_once(task, ctx)
+    told = ignore(task, "unconfirmed") if asked is task else move(asked, "unconfirmed")
+    return replace(told, outcome=CallbackOutcome.LATE)
 
 
 def _watch(task: Task, ctx: Context) -> Decision:

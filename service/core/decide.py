@@ -15,6 +15,9 @@ new: late and doubled things are normal) or *refuse* (it must not happen now; no
 | Tick          | never_started | outcome unknown     | ignore          | next look, if it is due  |
 | CancelAsked   | canceled      | canceled            | canceled        | ignore or refuse         |
 | AskUpstream   | ignore        | look now            | look now        | look now while watched   |
+| Unconfirmed   | processing    | processing          | look now        | look now while watched   |
+
+A look that was asked for while a send or a read was under way is due as soon as its answer is there.
 """
 
 from dataclasses import replace
@@ -23,7 +26,17 @@ from enum import StrEnum
 
 from service.core import reporting, sending
 from service.core.afterwards import decide_final
-from service.core.decision import Context, Decision, finish, ignore, move, past
+from service.core.decision import (
+    Context,
+    Decision,
+    Verdict,
+    asked_meanwhile,
+    finish,
+    ignore,
+    look_at_once,
+    move,
+    send_is_over,
+)
 from service.core.inputs import (
     Accepted,
     AskUpstream,
@@ -37,18 +50,26 @@ from service.core.inputs import (
     SubmitUnknown,
     Tick,
     TryLater,
+    Unconfirmed,
 )
 from service.core.states import State
 from service.core.task import Fault, Policy, Task
 
 
-def decide(  # noqa: C901 - the table: one case an input
-    task: Task, event: Input, now: datetime, policy: Policy, jitter: float
-) -> Decision:
+def decide(task: Task, event: Input, now: datetime, policy: Policy, jitter: float) -> Decision:
     """Decide what follows from `event` for `task`; `jitter` is in [0, 1)."""
     ctx = Context(now, policy, jitter)
-    if task.final:
-        return decide_final(task, event, ctx)
+    decision = decide_final(task, event, ctx) if task.final else _decide_open(task, event, ctx)
+    told = isinstance(event, Accepted | Report | ReadNothing | ReadFailed)
+    if told and decision.verdict is Verdict.MOVE and asked_meanwhile(task, ctx):
+        # What was under way began before the question: it does not answer it.
+        return replace(decision, task=look_at_once(decision.task, ctx))
+    return decision
+
+
+def _decide_open(  # noqa: C901 - the table: one case an input
+    task: Task, event: Input, ctx: Context
+) -> Decision:
     match event:
         case SendStarted():
             return sending.send_started(task, event, ctx)
@@ -70,6 +91,8 @@ def decide(  # noqa: C901 - the table: one case an input
             return finish(task, State.CANCELED, None, ctx, "canceled")
         case AskUpstream():
             return _ask(task, event, ctx)
+        case Unconfirmed():
+            return reporting.unconfirmed(task, event.report, ctx)
 
 
 class Step(StrEnum):
@@ -97,13 +120,12 @@ def _tick(task: Task, ctx: Context) -> Decision:
         if ctx.now >= task.start_by:
             return sending.never_started(task, ctx)
         return ignore(task, "waiting")
-    if task.being_sent and past(task.look_again_at, ctx.now):
+    if task.being_sent and send_is_over(task, ctx):
         text = "The process that was sending it ended before an answer came."
         return sending.stay_unknown(task, Fault("no_answer", text), ctx, answered=False)
     return ignore(task, "nothing_due")
 
 
 def _ask(task: Task, event: AskUpstream, ctx: Context) -> Decision:
-    if task.state is State.QUEUED or task.being_sent or past(task.look_again_at, ctx.now):
-        return ignore(task, event.reason)
-    return move(replace(task, look_again_at=ctx.now), event.reason)
+    asked = task if task.state is State.QUEUED else look_at_once(task, ctx)
+    return ignore(task, event.reason) if asked is task else move(asked, event.reason)

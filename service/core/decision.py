@@ -129,6 +129,36 @@ def next_look(task: Task, ctx: Context) -> datetime:
     return min(ctx.now + policy.deadline_grace / 10, deadline + policy.deadline_grace)
 
 
+def asked_meanwhile(task: Task, ctx: Context) -> bool:
+    """Whether somebody asked for a look while a send or a read is under way, which began before it.
+
+    A send sets the next look to its lease's end, and a claim to read leaves the look it was due by: so the
+    row itself tells, without a column for it.
+    """
+    if task.lease_until is None or not past(task.look_again_at, ctx.now):
+        return False
+    if task.being_sent:
+        return not send_is_over(task, ctx)
+    claimed_at = task.lease_until - ctx.policy.lease
+    return task.look_again_at is not None and task.look_again_at > claimed_at
+
+
+def send_is_over(task: Task, ctx: Context) -> bool:
+    """Whether the lease that a send is under way by has ended, or somebody else claimed the task since."""
+    if task.lease_until is None or task.sent_at is None or past(task.lease_until, ctx.now):
+        return True
+    return task.lease_until - ctx.policy.lease > task.sent_at
+
+
+def look_at_once(task: Task, ctx: Context) -> Task:
+    """Make a look due now, or as soon as what is under way ends; the very same if one is."""
+    under_way = task.lease_until is not None and task.lease_until > ctx.now
+    due = past(task.look_again_at, ctx.now)
+    if task.look_again_at is None or asked_meanwhile(task, ctx) or (due and not under_way):
+        return task
+    return replace(task, look_again_at=ctx.now)
+
+
 def past(moment: datetime | None, now: datetime) -> bool:
     """Whether the moment is known and has come."""
     return moment is not None and now >= moment

@@ -3,11 +3,12 @@
 Only what is known to have ended, and certainly made nothing, is done again elsewhere; anything else could be paid twice.
 """
 
+from service.core.reporting import SUBMIT_UNKNOWN
 from service.core.states import State
 from service.core.task import FaultKind, Task
 
-PEOPLE = frozenset({"upstream_canceled"})
-"""Somebody canceled it at the upstream: that is no failure."""
+NEVER = frozenset({"upstream_canceled", SUBMIT_UNKNOWN.code})
+"""Somebody canceled it at the upstream, which is no failure; or it may have been made all the same."""
 
 
 def wants_fallback(task: Task) -> bool:
@@ -16,13 +17,15 @@ def wants_fallback(task: Task) -> bool:
     A failure that would come again with the same request is the caller's to mend; one without a reason is the
     upstream's. A deadline is no reason while the upstream may still be at work.
     """
-    if task.error is None or task.unknown or task.slot_since is not None:
+    if task.error is None or task.error.code in NEVER:
+        return False
+    if task.unknown or task.slot_since is not None:
         return False
     if any(result.video for result in task.results):
         return False
     match task.state:
         case State.FAILED:
-            return task.error.kind is not FaultKind.PERMANENT and task.error.code not in PEOPLE
+            return task.error.kind is not FaultKind.PERMANENT
         case State.REJECTED:
             # Its plan, its money, its capacity; policy and validation have other kinds.
             return task.error.kind is FaultKind.TRANSIENT

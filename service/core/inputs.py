@@ -128,8 +128,15 @@ class AskUpstream:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """A callback for which nobody vouches (`CALLBACK_CONFIRM`): nothing in it counts until a poll says so."""
+
+    report: Report
+
+
 Answer = Accepted | Refused | TryLater | SubmitUnknown
 """The four answers to a submit (DESIGN.md "Submitting")."""
 Reading = Report | ReadNothing | ReadFailed
 """What a read of the upstream comes to."""
-Input = SendStarted | Answer | Reading | Tick | CancelAsked | AskUpstream
+Input = SendStarted | Answer | Reading | Tick | CancelAsked | AskUpstream | Unconfirmed

@@ -9,6 +9,7 @@ from service.core.decision import (
     Verdict,
     finish,
     ignore,
+    look_at_once,
     move,
     next_look,
     past,
@@ -52,6 +53,24 @@ def report(task: Task, said: Report, ctx: Context) -> Decision:
     if past(settled.task.deadline_at, ctx.now) and said.source is Source.POLL:
         return time_up(settled.task, ctx, announce)
     return _still_open(task, settled, said, ctx, announce)
+
+
+def unconfirmed(task: Task, said: Report, ctx: Context) -> Decision:
+    """Believe a callback only that the upstream has the task, and ask at once about all else it says.
+
+    Failures count no more than videos: a forged one would end a paid task, and its video would come too late.
+    Its upstream id is not taken either: it would make the true one conflict.
+    """
+    if _other_id(task, said):
+        return refuse(task, "other_upstream_id", CallbackOutcome.CONFLICTING)
+    has = report(task, Report(Source.CALLBACK, running=True), ctx)
+    new = any(not task.has_video(v.video_uuid) for v in said.videos)
+    if not (new or said.faults or said.rejected):
+        return has
+    asked = look_at_once(has.task, ctx)
+    if asked is task:
+        return replace(ignore(task, "unconfirmed"), outcome=CallbackOutcome.APPLIED)
+    return move(asked, "unconfirmed", has.announce)
 
 
 def _other_id(task: Task, said: Report) -> bool:

@@ -9,14 +9,15 @@ and dropped by the loop.
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
 
 from service.core.errors import Unavailable
-from service.core.inputs import AskUpstream, Input
+from service.core.inputs import AskUpstream, Input, Unconfirmed
 from service.core.states import CallbackOutcome
 from service.flows.apply import Applied, Apply, Change
 from service.flows.upstreams import Upstreams
@@ -24,10 +25,15 @@ from service.flows.wake import Topic, Wake
 from service.ports import OpenedCallback, RawCallback
 from service.store import callbacks, tasks
 from service.store.callbacks import NewCallback
-from service.store.pool import Busy, Conn, Pool, transaction
+from service.store.pool import Busy, Conn, Pool, brief_transaction
 from service.store.tasks import Known
 
 log = structlog.get_logger()
+
+FLUSH_SHARE = 0.75
+"""How much of a caller's patience a flush may take: it waited for the flush before already."""
+LOCK_SHARE = 0.2
+"""How much of it one try may wait for a lock: two tries to apply and one to store fit in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +43,26 @@ class Incoming:
     provider: str
     call: RawCallback
     opened: OpenedCallback
+    unconfirmed: bool = False
+    """Nobody vouches for what it says: a poll has to say it too."""
 
 
 class Receive:
     """Keeps callbacks in groups."""
 
-    def __init__(self, pool: Pool, wake: Wake, apply: Apply, upstreams: Upstreams) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        wake: Wake,
+        apply: Apply,
+        upstreams: Upstreams,
+        *,
+        confirm: Collection[str] = (),
+        patience_s: float = 4.0,
+    ) -> None:
         self._pool = pool
+        self._confirm = frozenset(confirm)
+        self._patience_s = patience_s
         self._wake = wake
         self._apply = apply
         self._upstreams = upstreams
@@ -51,13 +70,16 @@ class Receive:
 
     def open(self, provider: str, call: RawCallback) -> Incoming:
         """Verify and read a callback; pure, and it never raises."""
-        return Incoming(provider, call, self._upstreams[provider].provider.open_callback(call))
+        opened = self._upstreams[provider].provider.open_callback(call)
+        signed = opened.verified is True
+        return Incoming(provider, call, opened, provider in self._confirm and not signed)
 
     async def flush(self, group: list[Incoming]) -> list[CallbackOutcome]:
         """Store a group and say what became of each; raises Unavailable when nothing was stored."""
+        until = asyncio.get_running_loop().time() + self._patience_s * FLUSH_SHARE
         for attempt in (1, 2):
             try:
-                return await self._store_and_apply(group)
+                return await self._store_and_apply(group, until)
             except Busy:
                 await asyncio.sleep(0.01 * attempt)
             except Unavailable:
@@ -65,10 +87,10 @@ class Receive:
             except Exception:
                 log.exception("callbacks.group_failed", size=len(group))
                 break
-        return await self._store_pending(group)
+        return await self._store_pending(group, until)
 
-    async def _store_and_apply(self, group: list[Incoming]) -> list[CallbackOutcome]:
-        async with transaction(self._pool) as conn:
+    async def _store_and_apply(self, group: list[Incoming], until: float) -> list[CallbackOutcome]:
+        async with self._in_time(until) as conn:
             outcomes, applied = await settle(conn, self._apply, group, skip_locked=True)
             both = zip(group, outcomes, strict=True)
             rows = [_row(g, o) for g, o in both if o is not CallbackOutcome.ERASED]
@@ -82,13 +104,18 @@ class Receive:
         self._count(group, outcomes)
         return outcomes
 
-    async def _store_pending(self, group: list[Incoming]) -> list[CallbackOutcome]:
+    async def _store_pending(self, group: list[Incoming], until: float) -> list[CallbackOutcome]:
         outcomes = [CallbackOutcome.PENDING] * len(group)
-        async with transaction(self._pool) as conn:
+        async with self._in_time(until) as conn:
             await callbacks.insert(conn, [_row(g, CallbackOutcome.PENDING) for g in group])
         self._wake.ring([Topic.CALLBACKS])
         self._count(group, outcomes)
         return outcomes
+
+    def _in_time(self, until: float) -> AbstractAsyncContextManager[Conn]:
+        """Open a transaction that ends while those who wait are still there to be told."""
+        left = max(until - asyncio.get_running_loop().time(), 0.01)
+        return brief_transaction(self._pool, left, self._patience_s * LOCK_SHARE)
 
     def _count(self, group: list[Incoming], outcomes: Sequence[CallbackOutcome]) -> None:
         for incoming, outcome in zip(group, outcomes, strict=True):
@@ -132,7 +159,7 @@ def _change(incoming: Incoming) -> Change | None:
     elif opened.report is None:
         event = AskUpstream("unreadable_callback")
     else:
-        event = opened.report
+        event = Unconfirmed(opened.report) if incoming.unconfirmed else opened.report
     return Change(incoming.call.task_uuid, event, "callback")
 
 

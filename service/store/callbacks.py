@@ -59,6 +59,21 @@ async def claim_pending(conn: Conn, limit: int, most_tries: int, after_id: int =
     return list(await conn.fetch(SQL["claim_pending"], limit, most_tries, after_id))
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A look through orphans: how many it saw, the id of the last one, and how many found their task."""
+
+    seen: int
+    last_id: int | None
+    matched: int
+
+
+async def match_orphans(conn: Conn, after_id: int, limit: int) -> Looked:
+    """Make the next orphans past an id pending whose task appeared."""
+    row = await conn.fetchrow(SQL["match_orphans"], after_id, limit)
+    return Looked(row["looked"], row["last_id"], row["matched"]) if row else Looked(0, None, 0)
+
+
 async def settle(conn: Conn, settled: Sequence[Settled]) -> None:
     """Note what became of callbacks that were pending."""
     await conn.execute(

@@ -1,5 +1,6 @@
 """Connections: a pool with time-outs, transactions, and the errors that mean "the database is away"."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeAlias
@@ -156,6 +157,27 @@ async def transaction(pool: Pool, timeout_s: float = 10.0) -> AsyncIterator[Conn
         if timeout_ms is not None:
             await conn.execute(SQL["limit_transaction"], f"{timeout_ms}ms")
         yield conn
+
+
+@asynccontextmanager
+async def brief_transaction(pool: Pool, seconds: float, lock_s: float) -> AsyncIterator[Conn]:
+    """Borrow a connection in a transaction that is over after so many seconds, one way or the other.
+
+    Locks are waited for shorter, so that another try fits in. A server that does not even answer cannot be
+    asked to stop: then the connection is broken, and what had not been committed never is.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    async with connection(pool, seconds) as conn:
+        limit = loop.call_at(until, conn.terminate)
+        try:
+            async with conn.transaction():
+                await conn.execute(
+                    SQL["limit_waits"], f"{int(lock_s * 1000)}ms", f"{int(seconds * 1000)}ms"
+                )
+                yield conn
+        finally:
+            limit.cancel()
 
 
 async def limit_lock_wait(conn: Conn, seconds: float) -> None:

@@ -11,6 +11,7 @@ from service.flows.batcher import Batcher
 from service.flows.conclude import Conclude
 from service.flows.deliver import Deliver
 from service.flows.heartbeat import Fitness, Heartbeat
+from service.flows.orphans import Orphans
 from service.flows.others import REST_S, Others
 from service.flows.pending import Pending
 from service.flows.receive import Incoming
@@ -46,6 +47,7 @@ class Flows:
     reconcile: Reconcile
     pending: Pending
     conclude: Conclude
+    orphans: Orphans
     upkeep: Upkeep
     accounts: Accounts
     heartbeat: Heartbeat
@@ -76,14 +78,20 @@ def shared_loops(flows: Flows, *, beat_s: float) -> list[Loop]:
 
 
 def loops(
-    roles: Collection[Role], flows: Flows, *, poll_s: float, sends: int, deliveries: int
+    roles: Collection[Role],
+    flows: Flows,
+    *,
+    poll_s: float,
+    orphans_s: float,
+    sends: int,
+    deliveries: int,
 ) -> list[Loop]:
     """Give the loops of these roles; `sends` and `deliveries` are how many go on at once."""
     makers: dict[Role, Callable[[], list[Loop]]] = {
         Role.API: lambda: _api(flows),
         Role.SUBMIT: lambda: _submit(flows, poll_s, sends),
         Role.DELIVER: lambda: _deliver(flows, poll_s, deliveries),
-        Role.RECONCILE: lambda: _reconcile(flows, poll_s),
+        Role.RECONCILE: lambda: _reconcile(flows, poll_s, orphans_s),
     }
     known = Every("accounts", flows.accounts.refresh, REFRESH_S)
     return [known, *(loop for role in Role if role in roles for loop in makers[role]())]
@@ -126,7 +134,7 @@ def _deliver(flows: Flows, poll_s: float, size: int) -> list[Loop]:
     return [lanes, Every("rescue-deliveries", deliver.rescue, 5 * poll_s, again_when_busy=False)]
 
 
-def _reconcile(flows: Flows, poll_s: float) -> list[Loop]:
+def _reconcile(flows: Flows, poll_s: float, orphans_s: float) -> list[Loop]:
     due, wake = flows.reconcile, flows.wake
     return [
         Lanes(
@@ -142,5 +150,6 @@ def _reconcile(flows: Flows, poll_s: float) -> list[Loop]:
         Every("expire", due.expire, poll_s),
         Every("pending", flows.pending.run_once, poll_s, wake=wake, topic=Topic.CALLBACKS),
         Every("batches", flows.conclude.run_once, poll_s, wake=wake, topic=Topic.BATCHES),
+        Every("orphans", flows.orphans.run_once, orphans_s),
         Every("upkeep", flows.upkeep.run_once, UPKEEP_S, again_when_busy=False),
     ]

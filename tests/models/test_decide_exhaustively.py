@@ -20,6 +20,7 @@ from service.core.inputs import (
     SendStarted,
     SubmitUnknown,
     TryLater,
+    Unconfirmed,
 )
 from service.core.task import Task
 from tests.support.alphabet import INPUTS, claimed, moments
@@ -97,6 +98,8 @@ def _translated(event: Input, task: Task) -> Input:
     match event:
         case Accepted() | Report():
             return replace(event, upstream_id=names[event.upstream_id])
+        case Unconfirmed(report):
+            return Unconfirmed(replace(report, upstream_id=names[report.upstream_id]))
         case SubmitUnknown():
             given = names[event.upstream_id]
             no = task.lease_no + event.lease_no - LEASE_NO

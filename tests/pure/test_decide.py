@@ -60,7 +60,8 @@ TABLE = {
     "ReadFailed": ("ignore", "ignore", "move", "ignore", "move", "move", "ignore"),
     "Tick": ("ignore", "ignore", "ignore", "ignore", "ignore", "ignore", "ignore"),
     "CancelAsked": ("move", "move", "move", "move", "move", "ignore", "refuse"),
-    "AskUpstream": ("ignore", "ignore", "move", "ignore", "move", "move", "ignore"),
+    "AskUpstream": ("ignore", "move", "move", "move", "move", "move", "ignore"),
+    "Unconfirmed": ("move", "move", "move", "move", "move", "move", "ignore"),
 }
 CELLS = [
     (way, name, verdict)

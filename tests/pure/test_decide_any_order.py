@@ -23,6 +23,7 @@ from service.core.inputs import (
     SubmitUnknown,
     Tick,
     TryLater,
+    Unconfirmed,
 )
 from service.core.task import Policy
 from tests.support.laws import check_history
@@ -75,6 +76,8 @@ OTHERS: list[Input] = [
     Tick(),
     ReadFailed(SILENCE),
     AskUpstream("unverified_callback"),
+    Unconfirmed(callback(video(1))),
+    Unconfirmed(callback(video(8), faults=(BROKEN,), upstream_id="b")),
     CancelAsked(),
     poll(rejected=REFUSAL),
     callback(video(8), video(9), rejected=REFUSAL),

@@ -161,9 +161,12 @@ def test_regression_a_lost_resend_was_repeated_before_its_call_had_ended() -> No
 def test_regression_a_late_read_took_a_resend_out_of_its_senders_hands() -> None:
     life = sent_again()
     before = life.task
-    for event in (ReadNothing(), ReadFailed(SILENCE), AskUpstream("unreadable_callback")):
+    for event in (ReadNothing(), ReadFailed(SILENCE)):
         assert life.later(1).tell(event).verdict is Verdict.IGNORE
     assert life.task == before
+    life.tell(AskUpstream("unreadable_callback"))
+    assert life.due() is Due.TICK
+    assert life.tell(Tick()).verdict is Verdict.IGNORE
     assert life.claim().tell(SendStarted(3)).verdict is Verdict.REFUSE
 
 

@@ -23,6 +23,7 @@ from service.core.inputs import (
     SubmitUnknown,
     Tick,
     TryLater,
+    Unconfirmed,
 )
 from service.core.task import Fault, FaultKind, Policy, Task, Video
 from tests.support.canonical import LEASE_NO, OTHER, OWN
@@ -69,6 +70,7 @@ INPUTS: tuple[Input, ...] = (
     Tick(),
     CancelAsked(),
     AskUpstream("unverified_callback"),
+    *(Unconfirmed(Report(Source.CALLBACK, name, (ONE,))) for name in IDS),
 )
 
 

@@ -61,7 +61,7 @@ def canonical(task: Task, now: datetime, at: datetime, policy: Policy) -> Task:
         settled_since=over(task.settled_since, policy.settle_wait) if counts else None,
         vague_polls=task.vague_polls if vague else 0,
         vague_since=vague,
-        look_again_at=over(task.look_again_at),
+        look_again_at=_look(over(task.look_again_at), task, lease, shift, policy),
         lease_no=LEASE_NO,
         lease_until=None if lease is None else lease + shift,
         slot_since=over(task.slot_since, policy.slot_max),
@@ -84,6 +84,20 @@ def canonical_memory(
     reach = policy.call_limit + policy.resend_margin
     sent_at = max(memory.sent_at + (at - now), at - reach)
     return Memory(told, paid, sent_at, memory.answered, memory.read)
+
+
+def _look(
+    look: datetime | None,
+    task: Task,
+    lease: datetime | None,
+    shift: timedelta,
+    policy: Policy,
+) -> datetime | None:
+    """Give the next look; one that is due says under a lease whether it was asked for before the claim or since."""
+    if look is None or lease is None or task.look_again_at is None or task.being_sent:
+        return look
+    claimed_at = lease - policy.lease
+    return claimed_at + shift if task.look_again_at <= claimed_at else look
 
 
 def _sent(task: Task, back: datetime | None, at: datetime) -> datetime | None:

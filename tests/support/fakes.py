@@ -26,6 +26,8 @@ from service.providers.runware import prices as runware_prices
 from service.providers.sync_so import mapping as sync_so
 from service.providers.sync_so import prices as sync_prices
 
+SIGNATURES = {"good": True, "wrong": False}
+"""What the fake makes of a signature; none is checked without."""
 NOT_SCRIPTED = ReadFailed(Fault("not_scripted", "The test says nothing about it."))
 
 
@@ -113,7 +115,7 @@ class FakeProvider:
             return OpenedCallback(None, None, detail="not JSON")
         if not isinstance(body, dict):
             return OpenedCallback(None, None, detail="no object")
-        verified = False if call.headers.get("sync-signature") == "wrong" else None
+        verified = SIGNATURES.get(call.headers.get("sync-signature", ""))
         report = Report(
             Source.CALLBACK,
             body.get("upstreamId"),

@@ -3,7 +3,7 @@
 Nothing runs by itself: tests call `claim` and `work`, `flush_once` and `run_once`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -23,6 +23,7 @@ from service.flows.fanout import Fanout
 from service.flows.gather import Gather
 from service.flows.look import Look
 from service.flows.operate import Operate
+from service.flows.orphans import Orphans
 from service.flows.pending import Pending
 from service.flows.receive import Incoming, Receive
 from service.flows.reconcile import Reconcile
@@ -67,6 +68,7 @@ class House:
     receive: Receive
     batcher: Batcher[Incoming, CallbackOutcome]
     pending: Pending
+    orphans: Orphans
     deliver: Deliver
     reconcile: Reconcile
     operate: Operate
@@ -109,6 +111,8 @@ def make_house(
     patience_s: float = 4.0,
     fake: type[FakeProvider] = FakeProvider,
     keyless: bool = False,
+    confirm: Collection[str] = (),
+    worker: UUID = WORKER,
 ) -> House:
     """Put all flows together; `off` says of providers why they are off, `fake` what plays them.
 
@@ -139,8 +143,8 @@ def make_house(
     accounts = Accounts(pool, wake, dice, vault, upstreams)
     views = Views(upstreams)
     accept = Accept(pool, wake, dice, upstreams, views, Defaults(3600, 604_800))
-    receive = Receive(pool, wake, apply, upstreams)
-    submit = Submit(pool, apply, upstreams, accounts, worker=WORKER, lease_s=60.0)
+    receive = Receive(pool, wake, apply, upstreams, confirm=confirm, patience_s=patience_s)
+    submit = Submit(pool, apply, upstreams, accounts, worker=worker, lease_s=60.0)
     return House(
         pool=pool,
         wake=wake,
@@ -163,8 +167,9 @@ def make_house(
             patience_s=patience_s,
         ),
         pending=Pending(pool, apply, receive),
+        orphans=Orphans(pool, wake),
         deliver=Deliver(pool, dice, vault, {"webhook": sink, "file": sink}, DELIVERIES),
-        reconcile=Reconcile(pool, apply, submit, upstreams, accounts, worker=WORKER, lease_s=60.0),
+        reconcile=Reconcile(pool, apply, submit, upstreams, accounts, worker=worker, lease_s=60.0),
         operate=Operate(pool, dice, apply, accept, views),
         erase=Erase(pool, wake),
         look=Look(pool, wake, views),

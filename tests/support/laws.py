@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from service.core.inputs import (
     Accepted,
+    AskUpstream,
     Refused,
     Report,
     SubmitUnknown,
@@ -189,7 +190,7 @@ def the_next_look_is_in_time(step: Step) -> None:
         assert task.look_again_at <= task.start_by
     elif task.being_sent:
         began = step.after.lease_until if step.sends else step.before.look_again_at
-        assert task.look_again_at == began
+        assert task.look_again_at == (step.now if isinstance(step.event, AskUpstream) else began)
     elif task.deadline_at is not None:
         assert task.look_again_at <= task.deadline_at + step.policy.deadline_grace
 

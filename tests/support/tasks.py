@@ -26,6 +26,7 @@ from service.core.inputs import (
     SubmitUnknown,
     Tick,
     TryLater,
+    Unconfirmed,
 )
 from service.core.states import State
 from service.core.task import Fault, FaultKind, Policy, Result, Task, Video
@@ -223,4 +224,5 @@ def one_of_each(lease_no: int) -> dict[str, Input]:
         "Tick": Tick(),
         "CancelAsked": CancelAsked(),
         "AskUpstream": AskUpstream("unreadable_callback"),
+        "Unconfirmed": Unconfirmed(callback(video(1))),
     }

@@ -30,6 +30,32 @@ ORDER BY c.id
 LIMIT $1::integer
 FOR UPDATE SKIP LOCKED
 
+-- name: match_orphans
+-- Look through orphans past an id, oldest first; those whose task appeared wait to be applied again. Only these
+-- are locked and written: thousands of hopeless ones cost a read.
+-- $1 bigint only past this id
+-- $2 integer how many
+WITH looked AS MATERIALIZED (
+  SELECT c.received_at, c.id, c.provider, c.task_uuid
+  FROM callboard.callbacks AS c
+  WHERE c.outcome = 'orphan' AND c.id > $1::bigint
+  ORDER BY c.id
+  LIMIT $2::integer),
+found AS MATERIALIZED (
+  SELECT l.received_at, l.id
+  FROM looked AS l JOIN callboard.tasks AS t ON t.task_uuid = l.task_uuid AND t.provider = l.provider),
+matched AS (
+  UPDATE callboard.callbacks AS c
+  SET outcome = 'pending', tries = 0, settled_at = NULL
+  FROM (SELECT o.received_at, o.id
+        FROM found AS f
+        JOIN callboard.callbacks AS o ON o.received_at = f.received_at AND o.id = f.id AND o.outcome = 'orphan'
+        FOR NO KEY UPDATE OF o SKIP LOCKED) AS n
+  WHERE c.received_at = n.received_at AND c.id = n.id
+  RETURNING 1)
+SELECT (SELECT count(*) FROM looked)::integer AS looked, (SELECT max(id) FROM looked) AS last_id,
+       (SELECT count(*) FROM matched)::integer AS matched
+
 -- name: settle_callbacks
 -- Note what became of callbacks that were pending.
 -- $1 timestamptz[] received_at

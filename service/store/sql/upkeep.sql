@@ -45,3 +45,9 @@ SELECT set_config('lock_timeout', $1::text, true)
 -- $1 text a time with its unit
 SELECT set_config('statement_timeout', $1::text, true), set_config('lock_timeout', $1::text, true),
        set_config('idle_in_transaction_session_timeout', '60s', true), set_config('jit', 'off', true)
+
+-- name: limit_waits
+-- The same for locks and for whole statements.
+-- $1 text how long for a lock, with its unit
+-- $2 text how long a statement may take, with its unit
+SELECT set_config('lock_timeout', $1::text, true), set_config('statement_timeout', $2::text, true)
