@@ -51,7 +51,7 @@ async def test_the_scheme_of_the_key_may_be_written_in_any_case(api: Api) -> Non
     ("method", "path", "allowed"),
     [
         ("PUT", "/v1/tasks", "GET, HEAD, POST"),
-        ("DELETE", f"/v1/tasks/{uuid4()}", "GET, HEAD"),
+        ("PUT", f"/v1/tasks/{uuid4()}", "DELETE, GET, HEAD"),
         ("GET", f"/v1/tasks/{uuid4()}/cancel", "POST"),
         ("GET", f"/callbacks/runware/{uuid4()}/token", "POST"),
         ("POST", "/livez", "GET, HEAD"),
