@@ -92,6 +92,8 @@ class Settings(BaseSettings):
     callback_waiting: Annotated[int, Field(ge=1)] = 20_000
     callback_waiting_bytes: Annotated[int, Field(ge=1_048_576)] = 67_108_864
     loop_poll_seconds: Seconds = 1
+    claim_floor_seconds: Seconds = 10
+    claims_without_floor: Annotated[int, Field(ge=1, le=1000)] = 20
     pool_size: Annotated[int, Field(ge=4, le=500)] = 20
     statement_timeout_seconds: Seconds = 10
     drain_notice_seconds: Annotated[float, Field(ge=0, le=60)] = 0

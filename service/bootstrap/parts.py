@@ -16,6 +16,7 @@ from service.flows.apply import Apply
 from service.flows.batcher import Batcher
 from service.flows.deliver import Deliver, DeliveryPolicy
 from service.flows.fanout import Fanout
+from service.flows.floor import FloorPolicy
 from service.flows.look import Look
 from service.flows.operate import Operate
 from service.flows.pending import Pending
@@ -73,8 +74,11 @@ async def make_parts(
     )
     worker = dice.uuid()
     lease_s = settings.lease_seconds
-    submit = Submit(pool, apply, upstreams, accounts, worker=worker, lease_s=lease_s)
-    reconcile = Reconcile(pool, apply, submit, upstreams, accounts, worker=worker, lease_s=lease_s)
+    floor = FloorPolicy(settings.claim_floor_seconds, settings.claims_without_floor)
+    submit = Submit(pool, apply, upstreams, accounts, worker=worker, lease_s=lease_s, floor=floor)
+    reconcile = Reconcile(
+        pool, apply, submit, upstreams, accounts, worker=worker, lease_s=lease_s, floor=floor
+    )
     deliver = Deliver(pool, dice, vault, sinks, _delivery_policy(settings))
     upkeep = Upkeep(pool, settings.retention_days)
     admit = Admit(pool, dice, [k.get_secret_value() for k in settings.api_keys])
@@ -110,6 +114,7 @@ def _delivery_policy(settings: Settings) -> DeliveryPolicy:
         # An attempt and its recording: past it, another process sends again.
         lease_s=settings.delivery_timeout_seconds + 5,
         per_target=settings.delivery_per_target,
+        floor=FloorPolicy(settings.claim_floor_seconds, settings.claims_without_floor),
     )
 
 

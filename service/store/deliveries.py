@@ -7,6 +7,7 @@ from uuid import UUID
 
 from service.store.pool import Conn, Record
 from service.store.queries import load
+from service.store.tasks import LATE_S
 
 SQL = load("deliveries")
 
@@ -30,12 +31,21 @@ async def claim(
     under_way: Mapping[UUID, int],
     share: int,
     now: datetime | None = None,
+    floor: datetime | None = None,
 ) -> list[Record]:
     """Claim deliveries that are due, with all that sending them takes; no target gets more than its share."""
     targets, counts = list(under_way), list(under_way.values())
     return list(
-        await conn.fetch(SQL["claim_deliveries"], limit, lease_s, targets, counts, share, now)
+        await conn.fetch(
+            SQL["claim_deliveries"], limit, lease_s, targets, counts, share, now, floor
+        )
     )
+
+
+async def floor(conn: Conn, now: datetime | None = None) -> datetime:
+    """Say from when on deliveries are due."""
+    found: datetime = await conn.fetchval(SQL["deliveries_floor"], LATE_S, now)
+    return found
 
 
 async def record(

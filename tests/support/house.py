@@ -18,6 +18,7 @@ from service.flows.apply import Applied, Apply, Change
 from service.flows.batcher import Batcher
 from service.flows.deliver import Deliver, DeliveryPolicy
 from service.flows.fanout import Fanout
+from service.flows.floor import FloorPolicy
 from service.flows.look import Look
 from service.flows.operate import Operate
 from service.flows.pending import Pending
@@ -40,8 +41,14 @@ PUBLIC_URL = "https://board.example"
 CALLBACK_KEYS = (b"first-callback-key", b"second-callback-key")
 API_KEY = "cb_test-key"
 WORKER = UUID("99999999-9999-4999-8999-999999999999")
+FLOOR = FloorPolicy(seconds=0)
+"""Looked for anew by each claim: `pass_time` moves what waits below any floor that was found before."""
 DELIVERIES = DeliveryPolicy(
-    waits=(timedelta(seconds=5), timedelta(minutes=5)), timeout_s=2.0, lease_s=10.0, per_target=4
+    waits=(timedelta(seconds=5), timedelta(minutes=5)),
+    timeout_s=2.0,
+    lease_s=10.0,
+    per_target=4,
+    floor=FLOOR,
 )
 
 
@@ -127,7 +134,7 @@ def make_house(
     views = Views()
     accept = Accept(pool, wake, dice, upstreams, views, Defaults(3600, 604_800))
     receive = Receive(pool, wake, apply, upstreams)
-    submit = Submit(pool, apply, upstreams, accounts, worker=WORKER, lease_s=60.0)
+    submit = Submit(pool, apply, upstreams, accounts, worker=WORKER, lease_s=60.0, floor=FLOOR)
     return House(
         pool=pool,
         wake=wake,
@@ -149,7 +156,9 @@ def make_house(
         ),
         pending=Pending(pool, apply, receive),
         deliver=Deliver(pool, dice, vault, {"webhook": sink, "file": sink}, DELIVERIES),
-        reconcile=Reconcile(pool, apply, submit, upstreams, accounts, worker=WORKER, lease_s=60.0),
+        reconcile=Reconcile(
+            pool, apply, submit, upstreams, accounts, worker=WORKER, lease_s=60.0, floor=FLOOR
+        ),
         operate=Operate(pool, dice, apply, accept, views),
         look=Look(pool, wake, views),
         subscribe=Subscribe(pool, dice, vault),

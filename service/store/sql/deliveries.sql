@@ -10,10 +10,12 @@
 -- $4 integer[] how much that is
 -- $5 integer the share of a target
 -- $6 timestamptz now, or null
+-- $7 timestamptz only what was due from then on (`deliveries_floor`), or null
 WITH due AS MATERIALIZED (
   SELECT d.created_at, d.id, d.target, d.next_at
   FROM callboard.deliveries AS d
   WHERE d.state = 'pending' AND d.next_at <= (SELECT coalesce($6::timestamptz, clock_timestamp()))
+    AND d.next_at >= coalesce($7::timestamptz, '-infinity')
     AND d.target <> ALL (ARRAY(SELECT u.target FROM unnest($3::uuid[], $4::integer[]) AS u (target, n)
                                WHERE u.n >= $5::integer))
     AND NOT EXISTS (
@@ -48,6 +50,14 @@ LEFT JOIN callboard.subscriptions AS s ON s.id = t.subscription_id
 LEFT JOIN callboard.tenants AS n ON n.tenant = t.tenant
 LEFT JOIN callboard.task_payloads AS p ON p.task_uuid = t.task_uuid
 ORDER BY t.id
+
+-- name: deliveries_floor
+-- Where claims of deliveries begin to read: nothing is due before. See `due_floor`.
+-- $1 double precision how many seconds are read in any case
+-- $2 timestamptz now, or null
+SELECT least((SELECT d.next_at FROM callboard.deliveries AS d
+              WHERE d.state = 'pending' ORDER BY d.next_at, d.id LIMIT 1),
+             coalesce($2::timestamptz, clock_timestamp()) - make_interval(secs => $1::double precision))
 
 -- name: record_attempt
 -- Record an attempt and what follows: delivered, another try at a time, or an end. A stale worker changes nothing.

@@ -65,19 +65,21 @@ FROM unnest($1::uuid[], $2::smallint[]) AS n (task_uuid, expected),
 -- Claim tasks of one provider to be sent by one account: those that name it and those that name none, larger
 -- priority and older first. Each queue is read by its index; what is locked beyond the limit is left again.
 -- An array, not a join: a generic plan takes the limit for a tenth of all rows, and would read the whole table
--- to join that many.
+-- to join that many. The floors are compared inside the index: what lies below them costs no look at the table.
 -- $1 text provider
 -- $2 text account
 -- $3 integer how many
 -- $4 double precision lease seconds
 -- $5 uuid the worker
 -- $6 timestamptz now, or null
+-- $7 bigint[] only from these seqs on, one a queue (`queue_floors`), or null
 WITH due AS MATERIALIZED (
   SELECT t.task_uuid
-  FROM unnest(ARRAY['', $2::text]) AS q (queue),
+  FROM unnest(ARRAY['', $2::text], $7::bigint[]) AS q (queue, floor),
        LATERAL (SELECT t.task_uuid, t.priority, t.seq
                 FROM callboard.tasks AS t
                 WHERE t.state = 'queued' AND t.provider = $1::text AND t.queue = q.queue
+                  AND t.seq >= coalesce(q.floor, 0)
                   AND t.look_again_at <= coalesce($6::timestamptz, clock_timestamp())
                   AND (t.lease_until IS NULL OR t.lease_until <= coalesce($6::timestamptz, clock_timestamp()))
                 ORDER BY t.priority DESC, t.seq
@@ -91,6 +93,30 @@ SET lease_no = t.lease_no + 1, lease_owner = $5::uuid, account = $2::text,
 WHERE t.task_uuid = ANY (ARRAY(SELECT due.task_uuid FROM due))
 RETURNING t.*
 
+-- name: queue_floors
+-- Where claims of one account begin to read its two queues: nothing waits below. Priorities are hopped over one by
+-- one, because together they would be read whole. A transaction that has not committed yet may have drawn a
+-- smaller seq: what was drawn last is read in any case.
+-- $1 text provider
+-- $2 text account
+-- $3 bigint how many of the last drawn are read
+WITH RECURSIVE heads AS (
+  SELECT q.queue, h.priority, h.seq
+  FROM unnest(ARRAY['', $2::text]) AS q (queue),
+       LATERAL (SELECT t.priority, t.seq FROM callboard.tasks AS t
+                WHERE t.state = 'queued' AND t.provider = $1::text AND t.queue = q.queue
+                ORDER BY t.priority DESC, t.seq LIMIT 1) AS h
+  UNION ALL
+  SELECT p.queue, h.priority, h.seq
+  FROM heads AS p,
+       LATERAL (SELECT t.priority, t.seq FROM callboard.tasks AS t
+                WHERE t.state = 'queued' AND t.provider = $1::text AND t.queue = p.queue AND t.priority < p.priority
+                ORDER BY t.priority DESC, t.seq LIMIT 1) AS h)
+SELECT least((SELECT min(h.seq) FROM heads AS h WHERE h.queue = q.queue),
+             (SELECT max(t.seq) FROM callboard.tasks AS t) - $3::bigint) AS floor
+FROM unnest(ARRAY['', $2::text]) WITH ORDINALITY AS q (queue, position)
+ORDER BY q.position
+
 -- name: claim_due
 -- Claim tasks that have to be looked at: unknown submits, overdue callbacks, deadlines, watched slots. The clock is
 -- read in a subquery, once: a volatile function bounds no index scan, and all that is not due yet would be read.
@@ -98,10 +124,12 @@ RETURNING t.*
 -- $2 double precision lease seconds
 -- $3 uuid the worker
 -- $4 timestamptz now, or null
+-- $5 timestamptz only what was due from then on (`due_floor`), or null
 WITH due AS MATERIALIZED (
   SELECT t.task_uuid
   FROM callboard.tasks AS t
   WHERE t.look_again_at IS NOT NULL AND t.state <> 'queued'
+    AND t.look_again_at >= coalesce($5::timestamptz, '-infinity')
     AND t.look_again_at <= (SELECT coalesce($4::timestamptz, clock_timestamp()))
     AND (t.lease_until IS NULL OR t.lease_until <= coalesce($4::timestamptz, clock_timestamp()))
   ORDER BY t.look_again_at
@@ -112,6 +140,16 @@ SET lease_no = t.lease_no + 1, lease_owner = $3::uuid,
     lease_until = coalesce($4::timestamptz, clock_timestamp()) + make_interval(secs => $2::double precision)
 WHERE t.task_uuid = ANY (ARRAY(SELECT due.task_uuid FROM due))
 RETURNING t.*, coalesce($4::timestamptz, clock_timestamp()) AS now
+
+-- name: due_floor
+-- Where claims of what is due begin to read: nothing is due before. A transaction that read the clock may commit a
+-- little later: the last moments are read in any case.
+-- $1 double precision how many seconds these are
+-- $2 timestamptz now, or null
+SELECT least((SELECT t.look_again_at FROM callboard.tasks AS t
+              WHERE t.look_again_at IS NOT NULL AND t.state <> 'queued'
+              ORDER BY t.look_again_at LIMIT 1),
+             coalesce($2::timestamptz, clock_timestamp()) - make_interval(secs => $1::double precision))
 
 -- name: list_never_started
 -- Find tasks that were not sent in time.
