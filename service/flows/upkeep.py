@@ -11,12 +11,14 @@ from service.store.pool import Busy, Conn, Pool, connection
 log = structlog.get_logger()
 
 DAYS_AHEAD = 7
+MOST_COUNTED = 10_000
+"""A backlog is counted no further: a probe costs the same however long it is."""
 OLDEST, NEWEST = 150000, 190000
 
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """How the database does, for readiness and metrics."""
+    """How the database does, for readiness and metrics; counts end at MOST_COUNTED."""
 
     days_ahead: int
     pending_callbacks: int
@@ -57,8 +59,8 @@ class Upkeep:
         async with connection(self._pool, timeout_s=2.0) as conn:
             return Pulse(
                 await upkeep.days_ahead(conn),
-                await callbacks.pending_count(conn),
-                await deliveries.undelivered(conn),
+                await callbacks.pending_count(conn, MOST_COUNTED),
+                await deliveries.undelivered(conn, MOST_COUNTED),
                 await events.lag_seconds(conn),
             )
 

@@ -75,6 +75,6 @@ async def rescue(conn: Conn, now: datetime | None = None) -> int:
     return len(await conn.fetch(SQL["rescue_deliveries"], now))
 
 
-async def undelivered(conn: Conn) -> int:
-    """Count the deliveries that wait or are under way."""
-    return int(await conn.fetchval(SQL["count_undelivered"]))
+async def undelivered(conn: Conn, most: int) -> int:
+    """Count the deliveries that wait or are under way, up to `most`."""
+    return int(await conn.fetchval(SQL["count_undelivered"], most))

@@ -217,8 +217,13 @@ async def page(
     conn: Conn, tenant: str, wanted: Filter, before_seq: int | None, limit: int
 ) -> list[tuple[int, Task]]:
     """Give a page of tasks with their seq, newest first."""
+    statement = SQL["list_tasks"]
+    if wanted.labels:
+        statement = SQL["list_labelled_tasks"]
+    elif wanted.state is not None:
+        statement = SQL["list_tasks_of_state"]
     found = await conn.fetch(
-        SQL["list_tasks"],
+        statement,
         tenant,
         wanted.state,
         wanted.provider,

@@ -210,7 +210,8 @@ SET first_url = $2::text, first_body = $3::bytea, first_account = $4::text, firs
 WHERE p.task_uuid = $1::uuid
 
 -- name: list_tasks
--- A page of tasks, newest first.
+-- A page of tasks, newest first. A time of creation becomes a bound on seq by the first task that was created a minute
+-- beyond it: seqs are drawn after the clock is read, and no statement takes a minute from one to the other.
 -- $1 text tenant
 -- $2 text state, or null
 -- $3 text provider, or null
@@ -224,17 +225,99 @@ WHERE p.task_uuid = $1::uuid
 SELECT t.*
 FROM callboard.tasks AS t
 WHERE t.tenant = $1::text
+  AND t.seq < least(
+    $9::bigint,
+    (SELECT b.seq FROM callboard.tasks AS b WHERE b.created_at >= $6::timestamptz + interval '1 minute'
+     ORDER BY b.created_at LIMIT 1),
+    9223372036854775807)
+  AND t.seq > coalesce(
+    (SELECT b.seq FROM callboard.tasks AS b WHERE b.created_at <= $5::timestamptz - interval '1 minute'
+     ORDER BY b.created_at DESC LIMIT 1),
+    0)
   AND ($2::text IS NULL OR t.state = $2::text)
   AND ($3::text IS NULL OR t.provider = $3::text)
   AND ($4::text IS NULL OR t.model = $4::text)
   AND ($5::timestamptz IS NULL OR t.created_at > $5::timestamptz)
   AND ($6::timestamptz IS NULL OR t.created_at < $6::timestamptz)
-  AND ($9::bigint IS NULL OR t.seq < $9::bigint)
   AND (cardinality($7::text[]) = 0 OR cardinality($7::text[]) = (
     SELECT count(*) FROM unnest($7::text[], $8::text[]) AS w (key, value)
     JOIN callboard.task_labels AS l
       ON l.tenant = $1::text AND l.key = w.key AND l.value = w.value AND l.seq = t.seq))
 ORDER BY t.seq DESC
+LIMIT $10::integer
+
+-- name: list_tasks_of_state
+-- The same of one state: a statement of its own, because a plan for "this state or any" reads all newer tasks. So
+-- does one for "state = this" when it takes the state for frequent: rows are compared, and only one index has them
+-- in this order.
+-- $1 text tenant
+-- $2 text state
+-- $3 text provider, or null
+-- $4 text model, or null
+-- $5 timestamptz created after, or null
+-- $6 timestamptz created before, or null
+-- $7 text[] label keys
+-- $8 text[] label values
+-- $9 bigint only older than this seq, or null
+-- $10 integer how many
+SELECT t.*
+FROM callboard.tasks AS t
+WHERE t.tenant = $1::text
+  AND (t.state, t.seq) < ($2::text, least(
+    $9::bigint,
+    (SELECT b.seq FROM callboard.tasks AS b WHERE b.created_at >= $6::timestamptz + interval '1 minute'
+     ORDER BY b.created_at LIMIT 1),
+    9223372036854775807))
+  AND (t.state, t.seq) > ($2::text, coalesce(
+    (SELECT b.seq FROM callboard.tasks AS b WHERE b.created_at <= $5::timestamptz - interval '1 minute'
+     ORDER BY b.created_at DESC LIMIT 1),
+    0))
+  AND ($3::text IS NULL OR t.provider = $3::text)
+  AND ($4::text IS NULL OR t.model = $4::text)
+  AND ($5::timestamptz IS NULL OR t.created_at > $5::timestamptz)
+  AND ($6::timestamptz IS NULL OR t.created_at < $6::timestamptz)
+  AND (cardinality($7::text[]) = 0 OR cardinality($7::text[]) = (
+    SELECT count(*) FROM unnest($7::text[], $8::text[]) AS w (key, value)
+    JOIN callboard.task_labels AS l
+      ON l.tenant = $1::text AND l.key = w.key AND l.value = w.value AND l.seq = t.seq))
+ORDER BY t.state DESC, t.seq DESC
+LIMIT $10::integer
+
+-- name: list_labelled_tasks
+-- The same of tasks with labels, found by the first of them.
+-- $1 text tenant
+-- $2 text state, or null
+-- $3 text provider, or null
+-- $4 text model, or null
+-- $5 timestamptz created after, or null
+-- $6 timestamptz created before, or null
+-- $7 text[] label keys
+-- $8 text[] label values
+-- $9 bigint only older than this seq, or null
+-- $10 integer how many
+SELECT t.*
+FROM callboard.task_labels AS f,
+     LATERAL (SELECT t.* FROM callboard.tasks AS t WHERE t.task_uuid = f.task_uuid LIMIT 1) AS t
+WHERE f.tenant = $1::text AND f.key = ($7::text[])[1] AND f.value = ($8::text[])[1]
+  AND f.seq < least(
+    $9::bigint,
+    (SELECT b.seq FROM callboard.tasks AS b WHERE b.created_at >= $6::timestamptz + interval '1 minute'
+     ORDER BY b.created_at LIMIT 1),
+    9223372036854775807)
+  AND f.seq > coalesce(
+    (SELECT b.seq FROM callboard.tasks AS b WHERE b.created_at <= $5::timestamptz - interval '1 minute'
+     ORDER BY b.created_at DESC LIMIT 1),
+    0)
+  AND ($2::text IS NULL OR t.state = $2::text)
+  AND ($3::text IS NULL OR t.provider = $3::text)
+  AND ($4::text IS NULL OR t.model = $4::text)
+  AND ($5::timestamptz IS NULL OR t.created_at > $5::timestamptz)
+  AND ($6::timestamptz IS NULL OR t.created_at < $6::timestamptz)
+  AND (cardinality($7::text[]) = 1 OR cardinality($7::text[]) = (
+    SELECT count(*) FROM unnest($7::text[], $8::text[]) AS w (key, value)
+    JOIN callboard.task_labels AS l
+      ON l.tenant = $1::text AND l.key = w.key AND l.value = w.value AND l.seq = t.seq))
+ORDER BY f.seq DESC
 LIMIT $10::integer
 
 -- name: latest_retry
