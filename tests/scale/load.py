@@ -6,7 +6,9 @@ number of a task: `n % 100` says how it went.
 
 import asyncpg
 
-BEGIN = "SET synchronous_commit = off; SET session_replication_role = replica; SET work_mem = '128MB'"
+BEGIN = (
+    "SET synchronous_commit = off; SET session_replication_role = replica; SET work_mem = '128MB'"
+)
 
 # Finished tasks are spread evenly over the days, open ones over the last hour: sent are those that came first.
 TASKS = """
@@ -131,7 +133,18 @@ FROM (SELECT task_uuid, sent_at, provider, account, row_number() OVER (PARTITION
       FROM callboard.tasks WHERE state IN ('submitting', 'processing')) AS t
 WHERE s.provider = t.provider AND s.account = t.account AND s.slot_no = t.n AND t.n <= 350
 """
-STEPS = (PAYLOADS, LABELS, RESULTS, HISTORY, CALLBACKS, PENDING, EVENTS, DELIVERIES, ATTEMPTS, SLOTS)
+STEPS = (
+    PAYLOADS,
+    LABELS,
+    RESULTS,
+    HISTORY,
+    CALLBACKS,
+    PENDING,
+    EVENTS,
+    DELIVERIES,
+    ATTEMPTS,
+    SLOTS,
+)
 
 
 async def fill(dsn: str, finished: int, unfinished: int, days: int) -> None:

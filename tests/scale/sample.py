@@ -69,10 +69,15 @@ async def draw(conn: Any) -> Sample:
         queued=await conn.fetch(of_state("queued"), BATCH),
         sending=await conn.fetchrow(one, "sending"),
         due=await conn.fetchrow(one, "pending"),
-        pending=await conn.fetch("SELECT * FROM callboard.callbacks WHERE outcome = 'pending' ORDER BY id LIMIT $1", BATCH),
+        pending=await conn.fetch(
+            "SELECT * FROM callboard.callbacks WHERE outcome = 'pending' ORDER BY id LIMIT $1",
+            BATCH,
+        ),
         callback_id=await conn.fetchval("SELECT max(id) - 1000 FROM callboard.callbacks"),
-        event=await conn.fetchrow("SELECT incarnation, xid::text::bigint AS xid, seq, task_uuid FROM callboard.events"
-                                  " ORDER BY incarnation, xid, seq OFFSET 5000 LIMIT 1"),
+        event=await conn.fetchrow(
+            "SELECT incarnation, xid::text::bigint AS xid, seq, task_uuid FROM callboard.events"
+            " ORDER BY incarnation, xid, seq OFFSET 5000 LIMIT 1"
+        ),
         last_seq=await conn.fetchval("SELECT max(seq) FROM callboard.tasks"),
         queue_floors=await tasks.queue_floors(conn, "runware", "second"),
         due_floor=await tasks.due_floor(conn),
@@ -89,9 +94,34 @@ def moved(rows: Sequence[Any]) -> tuple[object, ...]:
     """Write tasks as they were after another poll."""
     later = timedelta(seconds=60)
     columns = (
-        *("task_uuid", "state", "deadline_at", "first_sent_at", "sent_at", "submitted_at", "finished_at", "attempts"),
-        *("unknown", "resend_at", "read_empty_at", "upstream_id", "polls", "settled_since", "vague_polls", "vague_since"),
-        *("look_again_at", "lease_until", "slot_since", "event_sequence", "terminal_event", "error"),
+        *(
+            "task_uuid",
+            "state",
+            "deadline_at",
+            "first_sent_at",
+            "sent_at",
+            "submitted_at",
+            "finished_at",
+            "attempts",
+        ),
+        *(
+            "unknown",
+            "resend_at",
+            "read_empty_at",
+            "upstream_id",
+            "polls",
+            "settled_since",
+            "vague_polls",
+            "vague_since",
+        ),
+        *(
+            "look_again_at",
+            "lease_until",
+            "slot_since",
+            "event_sequence",
+            "terminal_event",
+            "error",
+        ),
     )
     values = [[r[c] for r in rows] for c in columns]
     at = columns.index("look_again_at")

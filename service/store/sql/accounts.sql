@@ -173,7 +173,7 @@ WHERE a.tenant = $1::text AND a.provider = $2::text AND a.account = $3::text
 -- $1 uuid[] tasks
 UPDATE callboard.slots AS s SET task_uuid = NULL, taken_at = NULL
 WHERE s.task_uuid = ANY ($1::uuid[])
-  AND EXISTS (SELECT FROM callboard.tasks AS t WHERE t.task_uuid = s.task_uuid AND t.state = 'queued')
+  AND (SELECT t.state FROM callboard.tasks AS t WHERE t.task_uuid = s.task_uuid) = 'queued'
 
 -- name: count_resend
 -- A send that is repeated takes its turn without waiting for it.

@@ -63,7 +63,8 @@ FROM unnest($1::uuid[], $2::smallint[]) AS n (task_uuid, expected),
 
 -- name: claim_queued
 -- Claim tasks of one provider to be sent by one account: those that name it and those that name none, larger
--- priority and older first. Each queue is read by its index; what is locked beyond the limit is left again.
+-- priority and older first. Each queue is read by its index; what is locked beyond the limit is left again. The limit is
+-- a subquery, for the reason of `claim_deliveries`.
 -- An array, not a join: a generic plan takes the limit for a tenth of all rows, and would read the whole table
 -- to join that many. The floors are compared inside the index: what lies below them costs no look at the table.
 -- $1 text provider
@@ -83,7 +84,7 @@ WITH due AS MATERIALIZED (
                   AND t.look_again_at <= coalesce($6::timestamptz, clock_timestamp())
                   AND (t.lease_until IS NULL OR t.lease_until <= coalesce($6::timestamptz, clock_timestamp()))
                 ORDER BY t.priority DESC, t.seq
-                LIMIT $3::integer
+                LIMIT (SELECT $3::integer)
                 FOR NO KEY UPDATE SKIP LOCKED) AS t
   ORDER BY t.priority DESC, t.seq
   LIMIT $3::integer)

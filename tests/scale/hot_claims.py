@@ -1,0 +1,70 @@
+"""Claims: what the loops ask for again and again."""
+
+from collections.abc import Callable
+
+from tests.scale.limits import MANY, RUNWARE, TASKS, hot
+from tests.scale.sample import BATCH, NOBODY, Sample, new, uuids
+
+DELIVERIES = (
+    *("deliveries_due", "deliveries_order", "deliveries_of", "deliveries_pkey"),
+    *("events_pkey", "task_payloads_pkey", "subscriptions_pkey"),
+)
+OF_SUBSCRIPTIONS = BATCH * 97 + 1000
+"""The subscription of each delivery is looked for among all of them, while these are few."""
+
+CLAIMS = {
+    "take_turn": hot(lambda s: (*RUNWARE, None), 10, 20),
+    "give_back_slots": hot(lambda s: (*RUNWARE, None), 1000, MANY, "slots_pkey", TASKS),
+    "free_slots": hot(lambda s: (*RUNWARE, 400, 50), 400, 200, "slots_free", "slots_pkey"),
+    "leave_earlier_slots": hot(lambda s: (uuids(s.queued),), 1000, 500, "slots_task_uuid_key"),
+    "take_slots": hot(
+        lambda s: (*RUNWARE, list(range(351, 401)), new(50), None), 1000, 5000, "slots_pkey"
+    ),
+    "turn_taken": hot(lambda s: (*RUNWARE, s.now, None), 10, 20),
+    "drop_claimed_slots": hot(
+        lambda s: (uuids(s.queued),), 1000, 1000, "slots_task_uuid_key", TASKS
+    ),
+    "claim_queued": hot(
+        lambda s: ("runware", "second", BATCH, 60, NOBODY, None, s.queue_floors),
+        300,
+        MANY,
+        "tasks_queue",
+        TASKS,
+    ),
+    "queue_floors": hot(
+        lambda s: ("runware", "second", 1000), 10, 100, "tasks_queue", "tasks_seq_key", walks=True
+    ),
+    "claim_due": hot(
+        lambda s: (BATCH, 60, NOBODY, None, s.due_floor), 400, MANY, "tasks_due", TASKS
+    ),
+    "due_floor": hot(lambda s: (1.0, None), 10, 20, "tasks_due", walks=True),
+    "list_never_started": hot(lambda s: (BATCH, None), 200, 400, "tasks_never_started"),
+    "claim_deliveries": hot(
+        lambda s: (BATCH, 20, [], [], 16, None, s.deliveries_floor),
+        OF_SUBSCRIPTIONS,
+        MANY,
+        *DELIVERIES,
+    ),
+    "claim_deliveries: a target is busy": hot(
+        lambda s: (BATCH, 20, [s.due["target"]], [16], 16, None, s.deliveries_floor),
+        OF_SUBSCRIPTIONS,
+        MANY,
+        *DELIVERIES,
+    ),
+    "deliveries_floor": hot(lambda s: (1.0, None), 100, 200, "deliveries_due", walks=True),
+    "claim_pending": hot(lambda s: (BATCH, 20, 0), 300, 1000, "callbacks_pending", walks=True),
+    "rescue_deliveries": hot(
+        lambda s: (None,),
+        2000,
+        100_000,
+        "deliveries_sending",
+        "deliveries_order",
+        entries=10_000,
+        walks=True,
+    ),
+}
+WITHOUT_FLOOR: dict[str, Callable[[Sample], tuple[object, ...]]] = {
+    "claim_queued": lambda s: ("runware", "second", BATCH, 60, NOBODY, None, None),
+    "claim_due": lambda s: (BATCH, 60, NOBODY, None, None),
+    "claim_deliveries": lambda s: (BATCH, 20, [], [], 16, None, None),
+}
