@@ -11,10 +11,14 @@ DELIVERIES = (
 )
 OF_SUBSCRIPTIONS = BATCH * 97 + 1000
 """The subscription of each delivery is looked for among all of them, while these are few."""
+OF_DAYS = BATCH * 40 * 3 + 2000
+"""Whether an earlier one of its task is open is looked for in each of the 40 days that are kept."""
 
 CLAIMS = {
     "take_turn": hot(lambda s: (*RUNWARE, None), 10, 20),
-    "give_back_slots": hot(lambda s: (*RUNWARE, None), 1000, MANY, "slots_pkey", TASKS),
+    "give_back_slots": hot(
+        lambda s: (*RUNWARE, None), 1000, MANY, "slots_pkey", TASKS, entries=5000
+    ),
     "free_slots": hot(lambda s: (*RUNWARE, 400, 50), 400, 200, "slots_free", "slots_pkey"),
     "leave_earlier_slots": hot(lambda s: (uuids(s.queued),), 1000, 500, "slots_task_uuid_key"),
     "take_slots": hot(
@@ -30,25 +34,31 @@ CLAIMS = {
         MANY,
         "tasks_queue",
         TASKS,
+        entries=2500,
     ),
     "queue_floors": hot(
         lambda s: ("runware", "second", 1000), 10, 100, "tasks_queue", "tasks_seq_key", walks=True
     ),
     "claim_due": hot(
-        lambda s: (BATCH, 60, NOBODY, None, s.due_floor), 400, MANY, "tasks_due", TASKS
+        lambda s: (BATCH, 60, NOBODY, None, s.due_floor),
+        600,
+        MANY,
+        "tasks_due",
+        TASKS,
+        entries=2500,
     ),
     "due_floor": hot(lambda s: (1.0, None), 10, 20, "tasks_due", walks=True),
     "list_never_started": hot(lambda s: (BATCH, None), 200, 400, "tasks_never_started"),
     "claim_deliveries": hot(
         lambda s: (BATCH, 20, [], [], 16, None, s.deliveries_floor),
         OF_SUBSCRIPTIONS,
-        MANY,
+        OF_DAYS,
         *DELIVERIES,
     ),
     "claim_deliveries: a target is busy": hot(
         lambda s: (BATCH, 20, [s.due["target"]], [16], 16, None, s.deliveries_floor),
         OF_SUBSCRIPTIONS,
-        MANY,
+        OF_DAYS,
         *DELIVERIES,
     ),
     "deliveries_floor": hot(lambda s: (1.0, None), 100, 200, "deliveries_due", walks=True),

@@ -22,9 +22,7 @@ def listed(tenant: str = "default", **wanted: object) -> Callable[[Sample], tupl
         tenant,
         *(
             _given(v, s)
-            for v in (
-                {n: v for n, v in enumerate(NONE)} | {int(k[1:]): v for k, v in wanted.items()}
-            ).values()
+            for v in (dict(enumerate(NONE)) | {int(k[1:]): v for k, v in wanted.items()}).values()
         ),
     )
 

@@ -1,7 +1,7 @@
 """What accepts tasks, applies callbacks and sends."""
 
 from tests.scale.limits import MANY, RUNWARE, TASKS, hot
-from tests.scale.sample import BATCH, moved, new, times, uuids
+from tests.scale.sample import BATCH, moved, new, times
 
 CALLBACKS = {
     "known_tasks": hot(lambda s: (s.open,), BATCH, 1000, TASKS),
