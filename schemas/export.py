@@ -13,6 +13,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from schemas.api.accounts import AccountPage, AccountPause, AccountView
+from schemas.api.batches import BatchCanceled, BatchPage, BatchView
 from schemas.api.callbacks import CallbackPage, CallbackView
 from schemas.api.estimates import EstimateRequest, EstimateView
 from schemas.api.events import EventPage
@@ -32,6 +34,12 @@ from schemas.upstream.sync_so import KnownModelRequest, SyncGenerateRequest
 
 FOLDER = Path(__file__).parent / "json"
 MODELS: dict[str, type[BaseModel]] = {
+    "api.account": AccountView,
+    "api.account-page": AccountPage,
+    "api.account-pause": AccountPause,
+    "api.batch": BatchView,
+    "api.batch-canceled": BatchCanceled,
+    "api.batch-page": BatchPage,
     "api.callback": CallbackView,
     "api.callback-page": CallbackPage,
     "api.estimate": EstimateView,

@@ -19,6 +19,8 @@ from prometheus_client.registry import Collector
 
 Counted = Callable[[], Iterable[tuple[tuple[str, ...], int]]]
 """How a counter is read: values of its labels, and how often."""
+Labelled = Callable[[], Iterable[tuple[tuple[str, ...], float]]]
+"""How a number with labels is read."""
 TOKEN_PATH = re.compile(r"(/callbacks/[^/\s]+/[0-9a-fA-F-]{36}/)[^/\s\"'?#]+")
 
 
@@ -88,7 +90,7 @@ class Metrics(Collector):
 
     def __init__(self) -> None:
         self._counts: list[tuple[str, str, tuple[str, ...], Counted]] = []
-        self._gauges: list[tuple[str, str, Callable[[], float]]] = []
+        self._gauges: list[tuple[str, str, tuple[str, ...], Labelled]] = []
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -98,7 +100,11 @@ class Metrics(Collector):
 
     def gauge(self, name: str, about: str, read: Callable[[], float]) -> None:
         """Show a number that is read when asked."""
-        self._gauges.append((f"callboard_{name}", about, read))
+        self.gauges(name, about, (), lambda: [((), read())])
+
+    def gauges(self, name: str, about: str, labels: tuple[str, ...], read: Labelled) -> None:
+        """Show numbers of one kind, apart by their labels."""
+        self._gauges.append((f"callboard_{name}", about, labels, read))
 
     def collect(self) -> Iterator[Metric]:
         """Give all of it to prometheus_client."""
@@ -107,8 +113,11 @@ class Metrics(Collector):
             for key, value in counts():
                 family.add_metric(key, value)
             yield family
-        for name, about, read in self._gauges:
-            yield GaugeMetricFamily(name, about, value=read())
+        for name, about, labels, read in self._gauges:
+            gauge = GaugeMetricFamily(name, about, labels=labels)
+            for key, number in read():
+                gauge.add_metric(key, number)
+            yield gauge
 
     def text(self) -> bytes:
         """Make the Prometheus text."""

@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     api_keys: Secrets = ()
     url: str | None = None
     api_key: SecretStr | None = None
+    account_key: SecretStr | None = None
     event_source: str | None = None
     retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
     callback_keys: Secrets = ()
@@ -74,6 +75,7 @@ class Settings(BaseSettings):
     sync_reads_per_minute: Annotated[int, Field(ge=0, le=100_000)] = 300
     submit_timeout_seconds: Seconds = 30
     lease_seconds: Seconds = 60
+    heartbeat_seconds: Seconds | None = None
     unknown_read_seconds: Seconds = 2
     resend_margin_seconds: Seconds = 30
     settle_wait_seconds: Seconds = 30
@@ -91,6 +93,7 @@ class Settings(BaseSettings):
     callback_group: Annotated[int, Field(ge=1, le=200)] = 100
     callback_waiting: Annotated[int, Field(ge=1)] = 20_000
     callback_waiting_bytes: Annotated[int, Field(ge=1_048_576)] = 67_108_864
+    fault_points: str = ""
     loop_poll_seconds: Seconds = 1
     claim_floor_seconds: Seconds = 10
     claims_without_floor: Annotated[int, Field(ge=1, le=1000)] = 20
@@ -155,6 +158,11 @@ class Settings(BaseSettings):
                 "CALLBOARD_LEASE_SECONDS should be longer than CALLBOARD_SUBMIT_TIMEOUT_SECONDS: "
                 "a lease protects a send only while it outlives the call"
             )
+        if self.beat_seconds > self.lease_seconds / 2:
+            raise ValueError(
+                "CALLBOARD_HEARTBEAT_SECONDS should be at most half of CALLBOARD_LEASE_SECONDS: "
+                "a process that has not beaten for that long stops claiming"
+            )
         if self.workers > 1 and self.port == 0:
             raise ValueError("CALLBOARD_PORT should be a port that all CALLBOARD_WORKERS can share")
         if self.database_url is not None:
@@ -165,6 +173,11 @@ class Settings(BaseSettings):
                         "every process needs the same keys (callboard keys generate makes one)"
                     )
         return self
+
+    @property
+    def beat_seconds(self) -> float:
+        """How often this process says that it lives: three beats may fail before its leases end."""
+        return self.heartbeat_seconds or self.lease_seconds / 4
 
     @property
     def own_url(self) -> str:

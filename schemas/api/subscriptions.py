@@ -25,6 +25,8 @@ EventPattern = Literal[
     "task.canceled",
     "task.timed_out",
     "video.late",
+    "batch.*",
+    "batch.completed",
 ]
 """What can be subscribed to. `callboard.test` is not: it goes to the subscription under test."""
 
@@ -46,8 +48,13 @@ class SubscriptionCreate(Request):
     kind: Kind | None = Field(default=None, description="Not needed with a url.")
     settings: FileSettings | None = None
     types: list[EventPattern] = Field(default=["*"], min_length=1, max_length=32)
-    provider: Provider | None = Field(default=None, description="Only of this provider's tasks.")
-    labels: Labels = Field(default_factory=dict, description="Only of tasks with all of these.")
+    provider: Provider | None = Field(
+        default=None, description="Only of this provider's tasks; no events of batches."
+    )
+    labels: Labels = Field(
+        default_factory=dict,
+        description="Only of tasks with all of these; with any, no events of batches.",
+    )
     format: Format = "structured"
     includeRequest: bool = Field(
         default=False, description="Whether the data of task events holds the task's request."

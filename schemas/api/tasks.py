@@ -80,9 +80,17 @@ ProviderRequest = Annotated[
     ),
 ]
 """What is in it is checked by the provider's own rules (schemas/upstream), the model's name included."""
-AccountName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+ACCOUNT_NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+AccountName = Annotated[str, Field(pattern=ACCOUNT_NAME)]
 Metadata = Annotated[Any, AfterValidator(_small)]
 Seconds = Annotated[int, Field(ge=1, le=MAX_SECONDS)]
+
+
+class FallbackEntry(Request):
+    """What to try instead."""
+
+    provider: Provider
+    request: ProviderRequest
 
 
 class Submission(Request):
@@ -105,11 +113,18 @@ class Submission(Request):
     startWithinSeconds: Seconds | None = Field(
         default=None, description="Counts from acceptance. Default: 604800."
     )
+    fallback: list[FallbackEntry] = Field(
+        default_factory=list,
+        max_length=5,
+        description="Tried one after the other, each as a task of its own, when the one before ended without a "
+        "video for reasons of its provider (failure, outage, capacity, account). Never after an unknown outcome, "
+        "a cancel, a deadline, or a fault of the request.",
+    )
     priority: int = Field(default=0, ge=-100, le=100, description="Larger goes first.")
 
     # The name of the base class's validator: null is JSON, so metadata may be null.
     @field_validator(
-        *("provider", "request", "account", "taskUUID", "labels"),
+        *("provider", "request", "account", "taskUUID", "labels", "fallback"),
         *("deadlineSeconds", "startWithinSeconds", "priority"),
         mode="before",
     )
@@ -187,6 +202,9 @@ class TaskSummary(Strict):
     upstreamId: str | None
     attempts: int = Field(ge=0, description="How often it was sent upstream.")
     retryOf: UUID | None
+    fallbackOf: UUID | None = Field(description="The task that this one is tried instead of.")
+    fallbackTask: UUID | None = Field(description="The task that was started instead of this one.")
+    batch: UUID | None = Field(description="The batch it was submitted with.")
     labels: dict[str, str]
     metadata: Any
     createdAt: AwareDatetime

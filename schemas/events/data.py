@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from schemas.api.batches import BatchView
 from schemas.api.tasks import FailedResult, TaskSummary, VideoResult
 from schemas.base import Strict
 from schemas.events.envelope import CloudEvent
@@ -109,6 +110,13 @@ class VideoLate(CloudEvent):
     data: VideoData
 
 
+class BatchCompleted(CloudEvent):
+    """Every task of a batch is final. Exactly one a batch; in the feed after all events of its tasks."""
+
+    type: Literal["batch.completed"]
+    data: BatchView
+
+
 class SubscriptionTest(CloudEvent):
     """A test, sent because somebody asked for it."""
 
@@ -126,6 +134,7 @@ EVENTS: dict[str, type[CloudEvent]] = {
     "task.canceled": TaskCanceled,
     "task.timed_out": TaskTimedOut,
     "video.late": VideoLate,
+    "batch.completed": BatchCompleted,
     "callboard.test": SubscriptionTest,
 }
 """Every type there is."""
@@ -140,6 +149,7 @@ AnyEvent = Annotated[
     | TaskCanceled
     | TaskTimedOut
     | VideoLate
+    | BatchCompleted
     | SubscriptionTest,
     Field(discriminator="type"),
 ]

@@ -21,7 +21,9 @@ class CloudEvent(Strict):
     id: UUID = Field(description="The same on every attempt and every sink.")
     source: str = Field(min_length=1)
     type: str
-    subject: UUID = Field(description="The task; of a callboard.test, the subscription.")
+    subject: UUID = Field(
+        description="The task; of a batch.completed, the batch; of a callboard.test, the subscription."
+    )
     time: AwareDatetime = Field(description="When it happened.")
     sequence: Sequence = Field(description="Increases per task.")
     datacontenttype: Literal["application/json"]

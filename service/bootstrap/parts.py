@@ -1,11 +1,16 @@
 """The parts of a service, put together: plain constructor arguments, no container."""
 
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import aiohttp
+import structlog
 
-from service import __version__, datadir
+from service import __version__
+from service.bootstrap import fault_points
+from service.bootstrap.host import is_dead, myself
+from service.bootstrap.keys import callback_keys, make_keyring, make_vault
 from service.bootstrap.upstreams import make_upstreams, policies, seconds
 from service.clock import SystemDice
 from service.core.url_guard import check_url
@@ -14,26 +19,34 @@ from service.flows.accounts import Accounts
 from service.flows.admit import Admit
 from service.flows.apply import Apply
 from service.flows.batcher import Batcher
+from service.flows.conclude import Conclude
 from service.flows.deliver import Deliver, DeliveryPolicy
 from service.flows.fanout import Fanout
 from service.flows.floor import FloorPolicy
+from service.flows.gather import Gather
+from service.flows.heartbeat import Fitness, Heartbeat, Held
+from service.flows.keyring import Keyring
 from service.flows.look import Look
 from service.flows.operate import Operate
+from service.flows.others import Others
 from service.flows.pending import Pending
 from service.flows.receive import Receive
 from service.flows.reconcile import Reconcile
 from service.flows.submit import Submit
 from service.flows.subscribe import Subscribe
+from service.flows.takeover import Takeover
 from service.flows.upkeep import Upkeep
 from service.flows.views import Views
 from service.flows.wake import Wake
 from service.observe import Health, Metrics
+from service.ports import Sink
 from service.settings import Settings
 from service.sinks import SINKS, SinkOptions
 from service.store.pool import Pool
-from service.vault import Vault, format_key, new_key, parse_key
 from service.web.deps import Deps
-from service.workers.roles import Flows
+from service.workers.roles import Flows, Role
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +58,39 @@ class Parts:
     admit: Admit
     apply: Apply
     receive: Receive
+    takeover: Takeover
+    keyring: Keyring
 
 
 async def make_parts(
-    stack: AsyncExitStack, settings: Settings, pool: Pool, health: Health, metrics: Metrics
+    stack: AsyncExitStack,
+    settings: Settings,
+    pool: Pool,
+    health: Health,
+    metrics: Metrics,
+    *,
+    roles: Collection[Role],
+    direct_dsn: str,
 ) -> Parts:
-    """Make every part; what has to be closed goes onto the stack."""
-    dice, wake, vault = SystemDice(), Wake(), _vault(settings)
+    """Make every part; what has to be closed goes onto the stack. `direct_dsn` goes through no pooler."""
+    dice, wake, vault = SystemDice(), Wake(), make_vault(settings)
     session = await stack.enter_async_context(aiohttp.ClientSession())
-    upstreams = make_upstreams(settings, session, _callback_keys(settings, dice))
+    upstreams = make_upstreams(settings, session, callback_keys(settings))
+    faults = fault_points.parse(settings.fault_points, dice)
     options = SinkOptions(settings.data_dir / "sinks", settings.allow_networks)
-    sinks = {kind: make(options) for kind, make in SINKS.items()}
+    sinks: dict[str, Sink] = {kind: make(options) for kind, make in SINKS.items()}
     for sink in sinks.values():
         stack.push_async_callback(sink.close)
+    if faults is not None:
+        log.warning("faults.on", points=settings.fault_points)
+        pool = fault_points.FaultyPool(pool, faults).pool
+        fault_points.wrap_clients(upstreams, faults)
+        sinks = {kind: fault_points.FaultySink(sink, faults) for kind, sink in sinks.items()}
     source = settings.event_source or settings.own_url
-    apply = Apply(pool, wake, dice, Fanout(dice, source), policies(settings))
+    fanout = Fanout(dice, source)
+    apply = Apply(pool, wake, dice, fanout, policies(settings))
     accounts = Accounts(pool, wake, dice, vault, upstreams)
-    views = Views()
+    views = Views(upstreams)
     defaults = Defaults(settings.deadline_seconds, settings.start_within_seconds)
     accept = Accept(pool, wake, dice, upstreams, views, defaults)
     receive = Receive(pool, wake, apply, upstreams)
@@ -72,23 +101,49 @@ async def make_parts(
         most_bytes=settings.callback_waiting_bytes,
         patience_s=settings.callback_patience_seconds,
     )
-    worker = dice.uuid()
-    lease_s = settings.lease_seconds
+    me = myself(dice, tuple(sorted(roles)))
+    worker, lease_s = me.worker, settings.lease_seconds
+    # Half a lease: who cannot beat stops claiming well before others take its work over.
+    fitness, held = Fitness(lease_s / 2), Held()
     floor = FloorPolicy(settings.claim_floor_seconds, settings.claims_without_floor)
     submit = Submit(pool, apply, upstreams, accounts, worker=worker, lease_s=lease_s, floor=floor)
     reconcile = Reconcile(
-        pool, apply, submit, upstreams, accounts, worker=worker, lease_s=lease_s, floor=floor
+        pool,
+        apply,
+        submit,
+        upstreams,
+        accounts,
+        worker=worker,
+        lease_s=lease_s,
+        held=held,
+        floor=floor,
     )
-    deliver = Deliver(pool, dice, vault, sinks, _delivery_policy(settings))
+    deliver = Deliver(pool, dice, vault, sinks, _delivery_policy(settings), worker=worker)
     upkeep = Upkeep(pool, settings.retention_days)
     admit = Admit(pool, dice, [k.get_secret_value() for k in settings.api_keys])
+    heartbeat = Heartbeat(pool, me, fitness, held, lease_s=lease_s)
+    others = Others(pool, wake, me=worker, dsn=direct_dsn)
+    pending = Pending(pool, apply, receive)
+    conclude = Conclude(pool, wake, dice, fanout, views)
     flows = Flows(
-        wake, batcher, submit, deliver, reconcile, Pending(pool, apply, receive), upkeep, accounts
+        wake,
+        batcher,
+        submit,
+        deliver,
+        reconcile,
+        pending,
+        conclude,
+        upkeep,
+        accounts,
+        heartbeat,
+        fitness,
+        others,
     )
     _measure(metrics, apply, receive, submit, reconcile, deliver)
     metrics.gauge("inbox_waiting", "Callbacks that wait for a flusher.", lambda: batcher.waiting)
     deps = Deps(
         accept=accept,
+        gather=Gather(pool, wake, dice, views),
         operate=Operate(pool, dice, apply, accept, views),
         look=Look(pool, wake, views),
         subscribe=Subscribe(pool, dice, vault),
@@ -104,7 +159,8 @@ async def make_parts(
         check_url=check_url,
         version=__version__,
     )
-    return Parts(flows, deps, admit, apply, receive)
+    takeover = Takeover(pool, me, is_dead)
+    return Parts(flows, deps, admit, apply, receive, takeover, make_keyring(settings, pool))
 
 
 def _delivery_policy(settings: Settings) -> DeliveryPolicy:
@@ -118,26 +174,6 @@ def _delivery_policy(settings: Settings) -> DeliveryPolicy:
     )
 
 
-def _callback_keys(settings: Settings, dice: SystemDice) -> tuple[bytes, ...]:
-    given = [k.get_secret_value() for k in settings.callback_keys]
-    if not given:
-        made = datadir.read_or_make(
-            settings.data_dir, "callback_keys", lambda: dice.secret(32).hex()
-        )
-        given = [k for k in made.split(",") if k]
-    return tuple(k.encode() for k in given)
-
-
-def _vault(settings: Settings) -> Vault:
-    given = [k.get_secret_value() for k in settings.encryption_keys]
-    if not given:
-        made = datadir.read_or_make(
-            settings.data_dir, "encryption_keys", lambda: format_key(new_key())
-        )
-        given = [k for k in made.split(",") if k]
-    return Vault([parse_key(k) for k in given])
-
-
 def _measure(
     metrics: Metrics,
     apply: Apply,
@@ -148,6 +184,9 @@ def _measure(
 ) -> None:
     by_state = ("provider", "state")
     metrics.count("tasks_moved", "Tasks that moved to a state.", by_state, apply.moves.items)
+    by_account = ("provider", "account")
+    about = "Pauses of accounts for their own faults."
+    metrics.count("account_pauses", about, by_account, apply.pauses.items)
     by_outcome = ("provider", "outcome")
     metrics.count(
         "callbacks", "Callbacks by what became of them.", by_outcome, receive.outcomes.items

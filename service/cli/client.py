@@ -3,13 +3,15 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Any
+from typing import Any, BinaryIO
 
 import aiohttp
 
 from service import datadir
 from service.cli.output import UNREACHABLE, Failed
 from service.settings import Settings
+
+CALL_S, CONNECT_S = 90.0, 5.0
 
 
 class Api:
@@ -25,18 +27,25 @@ class Api:
         path: str,
         *,
         body: object = None,
+        data: BinaryIO | None = None,
         query: Mapping[str, object] | list[tuple[str, str]] | None = None,
         headers: Mapping[str, str] | None = None,
+        timeout_s: float = CALL_S,
     ) -> Any:
-        """Call and give the JSON; raises Failed for a problem, or when nobody answers."""
+        """Call and give the JSON; raises Failed for a problem, or when nobody answers.
+
+        `data` is streamed as it is, in place of a JSON `body`.
+        """
         params = query if isinstance(query, list) else _params(query or {})
         try:
             async with self._session.request(
                 method,
                 self._url + path,
                 json=body if body is not None else None,
+                data=data,
                 params=params,
                 headers=headers,
+                timeout=aiohttp.ClientTimeout(total=timeout_s, connect=CONNECT_S),
             ) as answer:
                 if answer.status == HTTPStatus.NO_CONTENT:
                     return None
@@ -60,8 +69,7 @@ async def api(settings: Settings) -> AsyncIterator[Api]:
             f"No API key: set CALLBOARD_API_KEY (there is none in {settings.data_dir} either)."
         )
     headers = {"Authorization": f"Bearer {key}"}
-    timeout = aiohttp.ClientTimeout(total=90, connect=5)
-    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
+    async with aiohttp.ClientSession(headers=headers) as session:
         yield Api(session, settings.url or settings.own_url)
 
 

@@ -6,14 +6,11 @@ from uuid import UUID
 
 import typer
 
-from service.cli.database import database
-from service.cli.output import UNREACHABLE, AsJson, Failed, out, run, shown, table
+from service.cli.database import with_pool
+from service.cli.output import AsJson, Failed, out, shown, table
 from service.cli.output import settings as read_settings
 from service.clock import SystemDice
-from service.core.errors import Unavailable
 from service.flows.admit import Admit, MadeKey
-from service.store import migrate
-from service.store.pool import connection, create_pool
 from service.vault import format_key, new_key
 
 T = TypeVar("T")
@@ -69,20 +66,4 @@ def generate() -> None:
 
 
 def _with(use: Callable[[Admit], Coroutine[Any, Any, T]]) -> T:
-    settings = read_settings()
-
-    async def main(dsn: str) -> T:
-        try:
-            pool = await create_pool(dsn, size=2, statement_timeout_s=10)
-        except Unavailable as error:
-            raise Failed(error.detail, UNREACHABLE) from None
-        try:
-            async with connection(pool) as conn:
-                if await migrate.pending(conn):
-                    raise Failed("The database is behind: run `callboard migrate` first.")
-            return await use(Admit(pool, SystemDice(), ()))
-        finally:
-            await pool.close()
-
-    with database(settings) as db:
-        return run(main(db.dsn))
+    return with_pool(read_settings(), lambda pool: use(Admit(pool, SystemDice(), ())))

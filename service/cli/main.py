@@ -5,7 +5,19 @@ import sys
 import typer
 
 from service import __version__
-from service.cli import demo, doctor, events, keys, migrate, serve, simulate, subscriptions, tasks
+from service.cli import (
+    accounts,
+    batches,
+    demo,
+    doctor,
+    events,
+    keys,
+    migrate,
+    serve,
+    simulate,
+    subscriptions,
+    tasks,
+)
 from service.cli.output import Failed, err
 
 app = typer.Typer(
@@ -28,8 +40,10 @@ app.command("cancel")(tasks.cancel)
 app.command("retry")(tasks.retry)
 app.command("events")(events.events)
 app.command("doctor")(doctor.doctor)
+app.add_typer(batches.app, name="batch")
 app.add_typer(subscriptions.app, name="subscriptions")
 app.add_typer(keys.app, name="keys")
+app.add_typer(accounts.app, name="accounts")
 
 
 def _version(wanted: bool) -> None:

@@ -11,8 +11,7 @@ def migrate(as_json: AsJson = False) -> None:
     """Run the migrations that are missing, through CALLBOARD_DIRECT_DATABASE_URL when it is set."""
     settings = read_settings()
     with database(settings) as db:
-        direct = settings.direct_database_url
-        ran = run(_migrate(direct.get_secret_value() if direct else db.dsn))
+        ran = run(_migrate(db.direct))
     text = f"Ran: {', '.join(ran)}." if ran else "Nothing to run: the database is current."
     shown({"ran": ran}, as_json, lambda: out.print(text))
 

@@ -30,6 +30,12 @@ from service.cli.output import settings as read_settings
 FINAL = frozenset({"completed", "failed", "rejected", "canceled", "timed_out"})
 TaskId = Annotated[str, typer.Argument(metavar="TASK", help="A taskUUID.")]
 Task = dict[str, Any]
+WAITS = {
+    "slot": "a place: as many tasks as its account may have are upstream",
+    "rate": "its turn: its account sends only so many a minute",
+    "account_paused": "its account: every one that may send it is paused, or gone (callboard accounts list)",
+    "retry_at": "another try: the last one was certainly not accepted",
+}
 
 
 def submit(
@@ -163,7 +169,7 @@ async def _follow(client: Api, task: str, *, quiet: bool) -> Task:
 
 def _progress(task: Task, seconds: float) -> Text:
     done = sum(r["state"] in {"completed", "failed"} for r in task["results"])
-    waiting = f", waits for {task['waitingFor']}" if task["waitingFor"] else ""
+    waiting = f", waits for {WAITS[task['waitingFor']]}" if task["waitingFor"] else ""
     text = (
         f"{task['taskUUID']}  {done}/{task['resultsExpected']} results  {seconds:.0f} s{waiting}  "
     )
@@ -206,6 +212,8 @@ def _list(items: list[Task]) -> None:
 
 def _show(task: Task, entries: list[dict[str, Any]]) -> None:
     _list([task])
+    if task["waitingFor"]:
+        out.print(f"  waits for {WAITS[task['waitingFor']]}", soft_wrap=True)
     for result in task["results"]:
         what = result.get("videoURL") or (result.get("error") or {}).get("message") or ""
         out.print(f"  result {result['index']}: {coloured(result['state'])} {what}", soft_wrap=True)

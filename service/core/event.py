@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+BATCH_COMPLETED = "batch.completed"
 EVENT_TYPES = (
     "task.processing",
     "video.completed",
@@ -15,6 +16,7 @@ EVENT_TYPES = (
     "task.canceled",
     "task.timed_out",
     "video.late",
+    BATCH_COMPLETED,
     "callboard.test",
 )
 """Every type there is; a test keeps it equal to the models in `schemas.events.data`."""
@@ -25,7 +27,7 @@ class StoredEvent:
     """All that an envelope is made of, as it was written.
 
     `source` is kept with the event, so that a changed setting does not change old events. `subject` is
-    the task (of a `callboard.test`, the subscription); `sequence` increases per task.
+    the task (of a `batch.completed` the batch, of a `callboard.test` the subscription); `sequence` increases per task.
     """
 
     id: UUID
@@ -35,6 +37,10 @@ class StoredEvent:
     time: datetime
     sequence: int
     data: bytes
+
+
+FAMILIES = ("*", "task.*", "video.*", "batch.*")
+"""The patterns that stand for several types."""
 
 
 def matches(types: Sequence[str], event_type: str) -> bool:

@@ -94,14 +94,21 @@ class SubmitUnknown:
 
 @dataclass(frozen=True, slots=True)
 class ReadNothing:
-    """A read worked and found nothing of this task. It proves nothing: lists lag and are shared."""
+    """A read worked and found nothing of this task. It proves nothing: lists lag and are shared.
+
+    `lease_no` is the claim that it was read under: what was read before somebody else claimed the task may be
+    older than the latest send. None where the claim is not known.
+    """
+
+    lease_no: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReadFailed:
-    """A read did not work. It says nothing about the task and never fails one."""
+    """A read did not work. It says nothing about the task and never fails one; `lease_no` as above."""
 
     fault: Fault
+    lease_no: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,9 @@ def read(task: Task, event: ReadNothing | ReadFailed, ctx: Context) -> Decision:
         return ignore(task, "not_sent")
     if task.being_sent:
         return ignore(task, "being_sent")
+    if event.lease_no not in {None, task.lease_no}:
+        # A reader that was frozen and overtaken: a send may have left since it looked.
+        return ignore(task, "stale_read")
     empty = isinstance(event, ReadNothing)
     deadline = task.deadline_at
     if past(deadline, ctx.now):

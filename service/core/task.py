@@ -102,6 +102,8 @@ class Task:
     error: Fault | None = None
     pinned: bool = False
     """It named its account, and is sent by no other."""
+    batch_id: UUID | None = None
+    """The batch it was submitted with; of a fallback, that of the first."""
 
     @property
     def final(self) -> bool:
@@ -143,6 +145,12 @@ class Card:
     request: bytes = b""
     retry_of: UUID | None = None
     notify_url: str | None = None
+    priority: int = 0
+    fallback: str | None = None
+    """What is tried instead if it ends without a video, as JSON; none when nothing is left."""
+    fallback_of: UUID | None = None
+    fallback_task: UUID | None = None
+    """The task that was started instead."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from uuid import UUID
 import structlog
 
 from service.core.errors import Conflict, FieldError, Invalid, ServiceError
+from service.flows import fallback
 from service.flows.check import check
 from service.flows.idempotent import Answer, once
 from service.flows.upstreams import Upstreams
@@ -37,6 +38,8 @@ class Submission:
     retry_of: UUID | None = None
     account: str | None = None
     """The account to send it by; none for any."""
+    fallback: tuple[tuple[str, object], ...] = ()
+    """Providers and requests to be tried instead, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,7 @@ class Accept:
         self._wake.ring([Topic.SUBMIT, Topic.DUE])
 
     def _new(self, given: Submission, prefix: str) -> NewTask:
-        checked = self._checked(given, prefix)
+        checked, instead = self._checked(given, prefix)
         both = {u for u in (given.task_uuid, checked.task_uuid) if u is not None}
         if len(both) > 1:
             text = "It differs from the taskUUID inside the request."
@@ -149,21 +152,59 @@ class Accept:
             deadline_s=given.deadline_s or self._defaults.deadline_s,
             retry_of=given.retry_of,
             account=given.account,
+            fallback=fallback.keep(instead),
         )
 
-    def _checked(self, given: Submission, prefix: str) -> Checked:
-        if given.provider in self._upstreams:
-            off = self._upstreams[given.provider].off_because
-            if off is not None:
-                raise Invalid(errors=(FieldError(f"{prefix}/provider", off),))
+    def _checked(self, given: Submission, prefix: str) -> tuple[Checked, list[tuple[str, Checked]]]:
+        """Check the request and what is to be tried instead; raises Invalid with every fault of both."""
+        faults: list[FieldError] = []
+        checked: Checked | None = None
+        try:
+            checked = self._check_request(given.provider, given.request, prefix)
             self._check_account(given, prefix)
-        return check(self._upstreams, given.provider, given.request, prefix)
+        except Invalid as error:
+            faults += error.errors
+        instead = self._fallbacks(given, prefix, faults)
+        if checked is None or faults:
+            raise Invalid(errors=tuple(faults))
+        return checked, instead
+
+    def _check_request(self, provider: str, request: object, prefix: str) -> Checked:
+        off = self._upstreams[provider].off_because if provider in self._upstreams else None
+        if off is not None:
+            raise Invalid(errors=(FieldError(f"{prefix}/provider", off),))
+        return check(self._upstreams, provider, request, prefix)
+
+    def _fallbacks(
+        self, given: Submission, prefix: str, faults: list[FieldError]
+    ) -> list[tuple[str, Checked]]:
+        """Check what is to be tried instead; its faults are added to the others."""
+        good: list[tuple[str, Checked]] = []
+        for position, (provider, request) in enumerate(given.fallback):
+            place = f"{prefix}/fallback/{position}"
+            try:
+                checked = self._check_request(provider, request, place)
+            except Invalid as error:
+                faults += error.errors
+                continue
+            if checked.task_uuid is not None:
+                text = "A task that is tried instead is named here: leave the taskUUID out."
+                faults.append(FieldError(f"{place}/request/taskUUID", text))
+            if checked.notify_url is not None:
+                text = "Whoever is told of the first request is told of this one too: leave it out."
+                faults.append(FieldError(f"{place}/request/{_webhook_field(request)}", text))
+            good.append((provider, checked))
+        return good
 
     def _check_account(self, given: Submission, prefix: str) -> None:
         known = self._upstreams[given.provider].accounts
         if given.account is not None and given.account not in known:
             text = f"There is no account of this name for {given.provider}; there are: {', '.join(known)}."
             raise Invalid(errors=(FieldError(f"{prefix}/account", text),))
+
+
+def _webhook_field(request: object) -> str:
+    return "webhookUrl" if isinstance(request, dict) and "webhookUrl" in request else "webhookURL"
 
 
 def _doubled(new: Sequence[NewTask]) -> list[FieldError]:

@@ -20,11 +20,11 @@ from service.core.errors import NotFound, Unavailable
 from service.core.inputs import Input
 from service.core.states import ResultState, State
 from service.core.task import Card, Policy, Result, Task
-from service.flows import pauses
+from service.flows import fallback, pauses
 from service.flows.fanout import Fanout
 from service.flows.wake import Topic, Wake
 from service.ports import Dice
-from service.store import history, tasks, transitions
+from service.store import history, outbox, tasks, transitions
 from service.store.pool import Conn, Pool, transaction
 
 log = structlog.get_logger()
@@ -66,6 +66,7 @@ class Apply:
         self._fanout = fanout
         self._policies = policies
         self.moves: Counter[tuple[str, str]] = Counter()
+        self.pauses: Counter[tuple[str, str]] = Counter()
 
     def policy(self, provider: str) -> Policy:
         """Give the waits and limits of a provider."""
@@ -132,7 +133,7 @@ class Apply:
         if moved and locked.now is not None:
             await self._write(conn, locked.now, moved, locked.tasks, present)
         # Last: accounts are locked after tasks, everywhere.
-        await pauses.hear(conn, applied, self._policies, self._dice.jitter())
+        await pauses.hear(conn, applied, self._policies, self._dice.jitter(), self.pauses)
         return applied
 
     async def _write(
@@ -146,6 +147,7 @@ class Apply:
         uuids = list(dict.fromkeys(a.change.task_uuid for a in moved))
         announcing = [a.change.task_uuid for a in moved if a.decision and a.decision.announce]
         cards: dict[UUID, Card] = await tasks.cards(conn, announcing) if announcing else {}
+        cards = {**cards, **await fallback.start(conn, self._dice, moved, cards, now)}
         written = await self._fanout.plan(conn, moved, cards)
         changed = [
             replace(after[u], event_sequence=written.sequences.get(u, after[u].event_sequence))
@@ -160,9 +162,7 @@ class Apply:
             await transitions.write_results(conn, results, written.of_results)
         await history.insert(conn, [_entry(a, now) for a in moved if _worth_telling(a)] or ())
         if written.events:
-            await transitions.write_events(
-                conn, now, self._fanout.source, written.events, written.deliveries
-            )
+            await outbox.write(conn, now, self._fanout.source, written.events, written.deliveries)
 
     def tell(self, applied: Sequence[Applied]) -> None:
         """Ring the bells after the commit: loops here, requests that wait, the log."""
@@ -209,6 +209,8 @@ class Apply:
 
 def _topics(decision: Decision) -> set[Topic]:
     topics = {Topic.DUE}
+    if decision.task.final and decision.task.batch_id is not None:
+        topics.add(Topic.BATCHES)
     if decision.announce:
         topics.add(Topic.DELIVER)
     if decision.task.final or decision.task.state is State.QUEUED:

@@ -8,7 +8,7 @@ slow receiver delays nobody else.
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -21,7 +21,7 @@ from service.core.retry import delivery_wait
 from service.flows.floor import USUAL, Floor, FloorPolicy
 from service.flows.subscribe import SECRET_BYTES
 from service.ports import Dice, Outgoing, Sent, Sink, Target
-from service.store import deliveries, subscriptions
+from service.store import deliveries, subscriptions, workers
 from service.store.deliveries import Attempt
 from service.store.pool import Pool, Record, connection
 from service.vault import Vault, VaultError
@@ -52,6 +52,8 @@ class Deliver:
         vault: Vault,
         sinks: Mapping[str, Sink],
         policy: DeliveryPolicy,
+        *,
+        worker: UUID | None = None,
     ) -> None:
         self._pool = pool
         self._dice = dice
@@ -59,6 +61,7 @@ class Deliver:
         self._sinks = sinks
         self._policy = policy
         self._floor = Floor(policy.floor, deliveries.floor)
+        self._worker = worker
         self._under_way: Counter[UUID] = Counter()
         self.attempts: Counter[tuple[str]] = Counter()
 
@@ -71,8 +74,9 @@ class Deliver:
             floor = await self._floor.next(conn)
             while len(claimed) < limit:
                 room = limit - len(claimed)
+                lease_s = self._policy.lease_s
                 more = await deliveries.claim(
-                    conn, room, self._policy.lease_s, under_way, share, floor=floor
+                    conn, room, lease_s, under_way, share, owner=self._worker, floor=floor
                 )
                 claimed += more
                 under_way.update(row["target"] for row in more)
@@ -87,8 +91,18 @@ class Deliver:
         try:
             await self._attempt(row)
         finally:
-            self._under_way[row["target"]] -= 1
-            self._under_way += Counter()
+            self._done_with(row)
+
+    async def release(self, claimed: Sequence[Record]) -> None:
+        """Give back claims that were not sent (a drain)."""
+        for row in claimed:
+            self._done_with(row)
+        async with connection(self._pool) as conn:
+            await workers.release_deliveries(conn, claimed)
+
+    def _done_with(self, row: Record) -> None:
+        self._under_way[row["target"]] -= 1
+        self._under_way += Counter()
 
     async def rescue(self) -> int:
         """Give back what ended senders left; gives how many."""

@@ -26,10 +26,11 @@ async def price(
 ) -> Priced:
     """Check a request as on submit and price it; raises Invalid with every fault.
 
-    A provider that is off prices too: what it costs may be why nobody has got a key yet.
+    A provider that is off prices too: what it costs may be why nobody has got a key yet. One that is asked for
+    its price is asked by the environment's account, else by the first that has a key: asking costs nothing.
     """
     checked = check(upstreams, provider, request)
-    estimate = await upstreams[provider].provider.estimate(
+    estimate = await upstreams[provider].any_client.estimate(
         checked.request, seconds, fps, task_uuid=dice.uuid()
     )
     return Priced(checked, estimate)

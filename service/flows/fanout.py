@@ -99,6 +99,21 @@ def _deliveries(
     return out
 
 
+def deliveries_of_batch(event: NewEvent, rows: Sequence[Record]) -> list[NewDelivery]:
+    """Fan the event of a batch out.
+
+    Who wants the events of one provider, or of tasks with a label, does not get it: a batch has neither, and
+    its counts would tell of tasks that are none of theirs.
+    """
+    return [
+        NewDelivery(event.tenant, event.id, event.task_uuid, row["id"], held=not row["enabled"])
+        for row in rows
+        if row["provider"] is None
+        and not json.loads(row["labels"])
+        and matches(row["types"], event.type)
+    ]
+
+
 def _wanted(row: Record, event: NewEvent, task: Task, card: Card) -> bool:
     labels: dict[str, str] = json.loads(row["labels"])
     return (

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -11,7 +12,7 @@ from service.core.event import StoredEvent
 from service.flows import cursors
 from service.flows.views import Views
 from service.flows.wake import Wake
-from service.store import callbacks, events, history, tasks
+from service.store import batches, callbacks, events, history, tasks
 from service.store.events import Position
 from service.store.pool import Pool, Record, connection
 from service.store.tasks import Filter
@@ -19,6 +20,8 @@ from service.wire.events import envelope
 
 POLL_S = 0.5
 """How often a request that waits looks into the database: the task may end in another process."""
+CALM_POLL_S = 5.0
+"""How often while other processes are heard: a notice may get lost all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,14 @@ class Page:
     """A page of a list: its items, and where the next one begins."""
 
     items: list[bytes]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A page of things as they are shown."""
+
+    items: list[dict[str, object]]
     next_cursor: str | None
 
 
@@ -45,10 +56,11 @@ def task_filter(
     created_after: datetime | None = None,
     created_before: datetime | None = None,
     labels: Sequence[tuple[str, str]] = (),
+    batch: UUID | None = None,
 ) -> Filter:
     """Say what a list of tasks is narrowed to; the same label twice counts once."""
     once = tuple(dict.fromkeys(labels))
-    return Filter(state, provider, model, created_after, created_before, once)
+    return Filter(state, provider, model, created_after, created_before, once, batch)
 
 
 class Look:
@@ -63,15 +75,21 @@ class Look:
         """Show a task; with `wait_s`, not before it is final or the time is over."""
         loop = asyncio.get_running_loop()
         until = loop.time() + wait_s
-        while True:
-            async with connection(self._pool) as conn:
-                found = (await tasks.get(conn, [task_uuid])).get(task_uuid)
-                if found is None or found.tenant != tenant:
-                    raise NotFound("There is no such task.")
-                left = until - loop.time()
-                if found.final or left <= 0:
-                    return (await self._views.show(conn, [found]))[0]
-            await self._wake.wait_for(task_uuid, min(left, POLL_S))
+        with self._wake.expecting(task_uuid) as ended:
+            while True:
+                # Before the read: what is told while it runs makes another one.
+                ended.clear()
+                async with connection(self._pool) as conn:
+                    found = (await tasks.get(conn, [task_uuid])).get(task_uuid)
+                    if found is None or found.tenant != tenant:
+                        raise NotFound("There is no such task.")
+                    left = until - loop.time()
+                    if found.final or left <= 0:
+                        return (await self._views.show(conn, [found]))[0]
+                poll_s = CALM_POLL_S if self._wake.hears_others else POLL_S
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(left, poll_s)):
+                        await ended.wait()
 
     async def tasks(self, tenant: str, wanted: Filter, cursor: str | None, limit: int) -> Page:
         """List tasks, newest first."""
@@ -81,6 +99,22 @@ class Look:
             items = await self._views.show(conn, [t for _, t in found])
         more = len(found) == limit
         return Page(items, cursors.encode(found[-1][0]) if more else None)
+
+    async def batch(self, tenant: str, batch_id: UUID) -> dict[str, object]:
+        """Show a batch."""
+        async with connection(self._pool) as conn:
+            found = await batches.get(conn, tenant, batch_id)
+            if found is None:
+                raise NotFound("There is no such batch.")
+            return (await self._views.batches(conn, [found]))[0]
+
+    async def batches(self, tenant: str, cursor: str | None, limit: int) -> Shown:
+        """List batches, newest first."""
+        before = cursors.integers(cursor, 1)[0] if cursor else None
+        async with connection(self._pool) as conn:
+            found = await batches.page(conn, tenant, before, limit)
+            items = await self._views.batches(conn, [b for _, b in found])
+        return Shown(items, cursors.encode(found[-1][0]) if len(found) == limit else None)
 
     async def timeline(self, tenant: str, task_uuid: UUID, cursor: str | None, limit: int) -> Rows:
         """List what happened to a task, oldest first."""

@@ -1,5 +1,6 @@
 """What the answers to submits make of their accounts: part of step 4, in its transaction."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -19,15 +20,21 @@ log = structlog.get_logger()
 
 
 async def hear(
-    conn: Conn, applied: Sequence["Applied"], policies: Mapping[str, Policy], jitter: float
+    conn: Conn,
+    applied: Sequence["Applied"],
+    policies: Mapping[str, Policy],
+    jitter: float,
+    counts: Counter[tuple[str, str]],
 ) -> None:
     """Pause accounts that are at fault, and end the pauses of those that are well again.
 
-    What an answer says of its account is true whatever became of its task, so stale ones count too.
+    What an answer says of its account is true whatever became of its task, so stale ones count too. Pauses are
+    counted by (provider, account); a transaction that is tried again counts again.
     """
     answers = [a for a in applied if a.before and isinstance(a.change.input, Answer)]
     for tenant in sorted({a.before.tenant for a in answers if a.before}):
-        await _hear(conn, tenant, answers, policies, jitter)
+        paused = await _hear(conn, tenant, answers, policies, jitter)
+        counts.update(paused)
 
 
 async def _hear(
@@ -36,7 +43,8 @@ async def _hear(
     answers: Sequence["Applied"],
     policies: Mapping[str, Policy],
     jitter: float,
-) -> None:
+) -> list[tuple[str, str]]:
+    """Hear the answers of one tenant's tasks; gives the accounts that are paused now, and were not before."""
     named: dict[tuple[str, str], bool] = {}
     for a in answers:
         if a.before is not None and a.before.tenant == tenant:
@@ -55,6 +63,7 @@ async def _hear(
         if pause != before[key]:
             await accounts.write_pause(conn, Name(tenant, *key), pause)
             _tell(key, before[key], pause)
+    return [key for key, pause in after.items() if pause.count > before[key].count]
 
 
 def _of(task: Task) -> tuple[str, str]:

@@ -7,6 +7,7 @@ the step that `core.decide.next_step` names. A failed read never fails a task.
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import structlog
@@ -18,9 +19,10 @@ from service.core.task import Fault, FaultKind, FirstSend, Task
 from service.flows.accounts import Accounts
 from service.flows.apply import Apply, Change
 from service.flows.floor import USUAL, Floor, FloorPolicy
+from service.flows.heartbeat import Held
 from service.flows.submit import Submit
 from service.flows.upstreams import Upstreams
-from service.store import history, tasks
+from service.store import history, tasks, workers
 from service.store.pool import Pool, connection
 
 log = structlog.get_logger()
@@ -39,6 +41,7 @@ class Reconcile:
         *,
         worker: UUID,
         lease_s: float,
+        held: Held | None = None,
         floor: FloorPolicy = USUAL,
     ) -> None:
         self._pool = pool
@@ -48,6 +51,7 @@ class Reconcile:
         self._accounts = accounts
         self._worker = worker
         self._lease_s = lease_s
+        self._held = held or Held()
         self._floor = Floor(floor, tasks.due_floor)
         self.reads: Counter[tuple[str, str]] = Counter()
 
@@ -73,6 +77,11 @@ class Reconcile:
                 if await self._accounts.read_turn(task):
                     await self._read(task)
 
+    async def release(self, claimed: Sequence[tuple[Task, Step]]) -> None:
+        """Give back claims that nothing was done about (a drain)."""
+        async with connection(self._pool) as conn:
+            await workers.release_looks(conn, [task for task, _ in claimed])
+
     async def expire(self, limit: int = 100) -> int:
         """End queued tasks that were not sent in time; gives how many.
 
@@ -96,6 +105,22 @@ class Reconcile:
         return True
 
     async def _read(self, task: Task) -> None:
+        """Ask the upstream, for as long as it takes: beats keep the lease meanwhile.
+
+        What it said counts also when the lease was lost: a report is true whoever heard it, and `decide` holds it
+        against what the task is by now. That nothing was found says less, as another send may have begun since: it
+        is dropped then, and whoever has the lease asks anew.
+        """
+        lease = (task.task_uuid, task.lease_no)
+        with self._held.keep(lease):
+            reading, note = await self._heard(task)
+            lost = self._held.lost(lease, self._lease_s)
+        if lost and not isinstance(reading, Report):
+            log.info("task.read_too_late", task_id=str(task.task_uuid))
+            return
+        await self._apply.run([Change(task.task_uuid, reading, "poll")], [note])
+
+    async def _heard(self, task: Task) -> tuple[Reading, history.Entry]:
         async with connection(self._pool) as conn:
             kept = await tasks.sends(conn, [task.task_uuid])
         _, send = kept[task.task_uuid]
@@ -105,8 +130,9 @@ class Reconcile:
         detail = {"durationMs": took_ms, **describe(reading)}
         self.reads[task.provider, str(detail["answer"])] += 1
         log.info("task.read", task_id=str(task.task_uuid), provider=task.provider, **detail)
-        note = history.Entry(task.task_uuid, "upstream", "read", detail=detail)
-        await self._apply.run([Change(task.task_uuid, reading, "poll")], [note])
+        if isinstance(reading, ReadNothing | ReadFailed):
+            reading = replace(reading, lease_no=task.lease_no)
+        return reading, history.Entry(task.task_uuid, "upstream", "read", detail=detail)
 
     def _may_call(self, task: Task) -> Fault | None:
         """Say why this process cannot call for a task; none when it can."""

@@ -109,9 +109,11 @@ class Submit:
     async def work(self, task: Task) -> None:
         """Send a claimed task and apply the answer."""
         began = asyncio.get_running_loop().time()
-        begun = await self._begin(task)
+        # One for both: with a key that is changed in between, other bytes would be sent than were kept.
+        client = self._upstreams[task.provider].client(task.account)
+        begun = await self._begin(task, client)
         if begun is not None:
-            await self._send(*begun, began)
+            await self._send(*begun, client, began)
 
     async def send_again(self, task: Task) -> None:
         """Repeat the first bytes of a task with an unknown outcome; `decide` has the last word."""
@@ -120,10 +122,9 @@ class Submit:
     async def release(self, claimed: Sequence[Task]) -> None:
         """Give back claims that were not sent, with their places (a drain)."""
         async with transaction(self._pool) as conn:
-            await tasks.release(conn, claimed)
-            await accounts.give_back(conn, [t.task_uuid for t in claimed])
+            await accounts.give_back(conn, await tasks.release(conn, claimed))
 
-    async def _begin(self, task: Task) -> tuple[Task, FirstSend] | None:
+    async def _begin(self, task: Task, client: Provider) -> tuple[Task, FirstSend] | None:
         """Commit that the send begins, with its bytes; none when it must not be sent."""
         change = Change(task.task_uuid, SendStarted(task.lease_no), "submit")
         async with transaction(self._pool) as conn:
@@ -134,11 +135,11 @@ class Submit:
                 await self._accounts.count_resend(conn, task)
             if decision is not None and decision.reason in {"sent", "sent_again"}:
                 first = decision.reason == "sent"
-                begun = (decision.task, await self._bytes(conn, decision.task, first=first))
+                begun = (decision.task, await self._bytes(conn, decision.task, client, first=first))
         self._apply.tell(applied)
         return begun
 
-    async def _bytes(self, conn: Conn, task: Task, *, first: bool) -> FirstSend:
+    async def _bytes(self, conn: Conn, task: Task, client: Provider, *, first: bool) -> FirstSend:
         """Make and keep the bytes of a first send, or give those that were kept.
 
         From `queued` nothing was accepted yet, so they are made anew: a mended key or URL counts.
@@ -147,18 +148,18 @@ class Submit:
         if kept is not None and not first:
             return kept
         url = self._upstreams.webhook_url(task.provider, task.task_uuid)
-        send = self._client(task).first_send(task, json.loads(request), url)
-        await tasks.keep_first_send(conn, task.task_uuid, send)
+        send = client.first_send(task, json.loads(request), url)
+        await tasks.keep_first_send(conn, task.task_uuid, send, self._upstreams.minted_with)
         return send
 
-    async def _send(self, task: Task, send: FirstSend, began: float) -> None:
+    async def _send(self, task: Task, send: FirstSend, client: Provider, began: float) -> None:
         loop = asyncio.get_running_loop()
         if loop.time() - began > self._spare_s(task):
             # This process stood still since it committed; past the lease, another one takes over.
             log.warning("task.not_sent_in_time", task_id=str(task.task_uuid))
             return
         began = loop.time()
-        answer = await self._client(task).submit(task, send)
+        answer = await client.submit(task, send)
         took_ms = int((loop.time() - began) * 1000)
         self.answers[task.provider, type(answer).__name__] += 1
         detail = {"attempt": task.attempts, "durationMs": took_ms, **describe(answer)}
@@ -170,9 +171,6 @@ class Submit:
         except Unavailable:
             # Lost with the database: the lease ends, and the outcome is read like any unknown one.
             log.exception("task.answer_lost", task_id=str(task.task_uuid))
-
-    def _client(self, task: Task) -> Provider:
-        return self._upstreams[task.provider].client(task.account)
 
     def _spare_s(self, task: Task) -> float:
         """Say how much later than its commit a send may begin, to end inside its lease."""

@@ -6,6 +6,7 @@ from uuid import UUID
 from service.core import callback_token
 from service.ports import Provider
 from service.store.accounts import Limits
+from service.vault import fingerprint
 
 DEFAULT = "default"
 """The account of the environment."""
@@ -50,12 +51,30 @@ class Upstream:
         """Whether this process has the key of an account."""
         return account in self._clients
 
+    def can_send_by(self, account: str) -> bool:
+        """Whether anything can be sent by an account from here."""
+        return self.off_because is None and self.knows(account)
+
+    @property
+    def any_client(self) -> Provider:
+        """What asks for things that belong to no account: the environment's, else another that has a key."""
+        first = next((self._clients[name] for name in self.accounts), self.provider)
+        return self._own.get(DEFAULT, first)
+
     def client(self, account: str) -> Provider:
         """Give what calls by an account; without its key, one that says so."""
         known = self._clients.get(account)
         if known is not None or self._make_client is None:
             return known or self.provider
         return self._make_client(None, account)
+
+    def wrap(self, wrapper: Callable[[Provider], Provider]) -> None:
+        """Put something around every client, those that are made later too."""
+        make = self._make_client
+        self._own = {name: wrapper(client) for name, client in self._own.items()}
+        self._clients = {name: wrapper(client) for name, client in self._clients.items()}
+        if make is not None:
+            self._make_client = lambda key, account: wrapper(make(key, account))
 
     def know(self, keys: Mapping[str, str]) -> None:
         """Take the keys of the accounts that were given by hand; the environment's own come first."""
@@ -100,6 +119,11 @@ class Upstreams:
             return None
         token = callback_token.mint(self._keys, provider, task_uuid)
         return f"{self._public_url}/callbacks/{provider}/{task_uuid}/{token}"
+
+    @property
+    def minted_with(self) -> str | None:
+        """The fingerprint of the key that mints tokens; none when polling only, where none are minted."""
+        return None if self._poll_only else fingerprint(self._keys[0])
 
     def token_is_good(self, provider: str, task_uuid: UUID, token: str) -> bool:
         """Say whether a callback's path carries our token."""

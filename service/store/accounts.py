@@ -71,10 +71,17 @@ async def keep(
     return row
 
 
-async def remove(conn: Conn, name: Name) -> bool:
-    """Remove an account; false when there is none, or some of its places are taken."""
-    await conn.fetchval(SQL["remove_account"], *name.key)
-    return await conn.fetchval(SQL["forget_account"], *name.key) is not None
+async def remove(conn: Conn, name: Name) -> int | None:
+    """Remove an account, after claims of it that are under way, and after those that ended unsent gave back theirs.
+
+    Gives how many queued tasks name it; none when there is no such account, or some of its places are taken.
+    """
+    if await conn.fetchval(SQL["lock_account"], *name.key) is None:
+        return None
+    await conn.execute(SQL["give_back_slots"], *name.key, None)
+    await conn.execute(SQL["remove_slots"], *name.key)
+    named: int | None = await conn.fetchval(SQL["forget_account"], *name.key)
+    return named
 
 
 async def list_all(conn: Conn, tenant: str) -> list[Record]:
@@ -132,8 +139,8 @@ async def turn_taken(
 
 
 async def give_back(conn: Conn, uuids: Sequence[UUID]) -> None:
-    """Free the places of claims that are given back."""
-    await conn.execute(SQL["drop_claimed_slots"], list(uuids))
+    """Free the places of claims that are given back; their tasks are locked."""
+    await conn.execute(SQL["leave_earlier_slots"], list(uuids))
 
 
 async def count_resend(conn: Conn, name: Name, seconds: float) -> None:

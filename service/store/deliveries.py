@@ -31,13 +31,14 @@ async def claim(
     under_way: Mapping[UUID, int],
     share: int,
     now: datetime | None = None,
+    owner: UUID | None = None,
     floor: datetime | None = None,
 ) -> list[Record]:
     """Claim deliveries that are due, with all that sending them takes; no target gets more than its share."""
     targets, counts = list(under_way), list(under_way.values())
     return list(
         await conn.fetch(
-            SQL["claim_deliveries"], limit, lease_s, targets, counts, share, now, floor
+            SQL["claim_deliveries"], limit, lease_s, targets, counts, share, now, owner, floor
         )
     )
 

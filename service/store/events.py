@@ -30,6 +30,7 @@ class NewEvent:
     tenant: str
     type: str
     task_uuid: UUID
+    """Its subject: the task, or the batch."""
     sequence: int
     data: bytes
 
@@ -79,8 +80,19 @@ async def read(
     )
 
 
-async def raise_incarnation(conn: Conn) -> int:
-    """Begin a new incarnation when this is not the cluster that wrote the feed."""
+async def incarnation_ended(conn: Conn) -> bool:
+    """Whether this is not the cluster that wrote the feed, or it went back in time."""
+    return bool(await conn.fetchval(SQL["incarnation_ended"]))
+
+
+async def raise_incarnation(conn: Conn) -> int | None:
+    """Begin a new incarnation if the present one ended, once, whoever else does it at the same time.
+
+    In the caller's transaction, which has to be short: nobody writes events before it ends.
+    """
+    await conn.execute(SQL["fence_events"])
+    if not await incarnation_ended(conn):
+        return None
     return int(await conn.fetchval(SQL["raise_incarnation"]))
 
 

@@ -12,28 +12,30 @@ from service.store.queries import load
 if TYPE_CHECKING:
     # Only the stubs are generic.
     Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
-    Conn: TypeAlias = (
-        "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
-    )
+    Single: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+    Conn: TypeAlias = "Single | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 else:
     Pool = asyncpg.Pool
-    Conn = asyncpg.Connection
+    Single = Conn = asyncpg.Connection
 Record: TypeAlias = asyncpg.Record
 
 AWAY = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
 )
-"""What asyncpg raises when the server is gone, starting, stopping or full."""
+"""What asyncpg raises when the server is gone, starting, stopping or full; an internal error is what it makes of a
+connection whose end it has not noticed yet."""
 
 COLLIDED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 HELD_UP = (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError)
+TIMEOUT_MS = "timeout_ms"
 SQL = load("upkeep")
 
 
@@ -45,15 +47,37 @@ class Collided(Busy):
     """The database was busy with others, who are gone; nothing was stored."""
 
 
+class _BehindPooler(Single):
+    """A connection to a pooler in transaction mode: each transaction may meet another session of the server.
+
+    So nothing may stay in a session: no prepared statement, no setting, no lock. Time-outs come with each
+    transaction; a statement by itself is timed out from here.
+    """
+
+
+def _timeout_behind_pooler(conn: Conn) -> int | None:
+    """Give the time-out that a transaction has to be told; none for a session of our own, which has it."""
+    single = getattr(conn, "_con", conn)
+    # Not isinstance: asyncpg says yes to it for every connection.
+    return getattr(single, TIMEOUT_MS) if type(single) is _BehindPooler else None
+
+
 async def create_pool(
-    dsn: str, *, size: int, statement_timeout_s: float, connect_timeout_s: float = 5.0
+    dsn: str,
+    *,
+    size: int,
+    statement_timeout_s: float,
+    connect_timeout_s: float = 5.0,
+    pooler: bool = False,
 ) -> Pool:
-    """Open a pool; every connection has its time-outs and speaks UTC.
+    """Open a pool; every connection has its time-outs, and speaks UTC unless it is to a `pooler`.
 
     A session that sits idle in a transaction is ended after a minute: an old snapshot makes claims slow
     (queues.md E6). Raises Unavailable, with the server's own words, when there is no connection.
     """
     try:
+        if pooler:
+            return await _open_pooled(dsn, size, statement_timeout_s, connect_timeout_s)
         return await _open(dsn, size, statement_timeout_s, connect_timeout_s)
     except (*AWAY, asyncpg.PostgresError, ValueError) as error:
         text = f"The database cannot be reached (CALLBOARD_DATABASE_URL): {error}"
@@ -76,6 +100,31 @@ async def _open(dsn: str, size: int, statement_timeout_s: float, connect_timeout
             "idle_in_transaction_session_timeout": "60000",
             "jit": "off",
         },
+    )
+
+
+async def _open_pooled(
+    dsn: str, size: int, statement_timeout_s: float, connect_timeout_s: float
+) -> Pool:
+    async def limit(conn: Conn) -> None:
+        setattr(conn, TIMEOUT_MS, int(statement_timeout_s * 1000))
+
+    async def leave_alone(_: Conn) -> None:
+        """Do not reset the session: the next one who asks gets another one."""
+
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=2,
+        max_size=size,
+        timeout=connect_timeout_s,
+        # The server's own time-out of a transaction comes first, and says more.
+        command_timeout=statement_timeout_s + 1,
+        max_inactive_connection_lifetime=300,
+        statement_cache_size=0,
+        connection_class=_BehindPooler,
+        init=limit,
+        reset=leave_alone,
+        server_settings={"application_name": "callboard"},
     )
 
 
@@ -103,6 +152,9 @@ async def connection(pool: Pool, timeout_s: float = 10.0) -> AsyncIterator[Conn]
 async def transaction(pool: Pool, timeout_s: float = 10.0) -> AsyncIterator[Conn]:
     """Borrow a connection in a transaction that commits at the end or not at all."""
     async with connection(pool, timeout_s) as conn, conn.transaction():
+        timeout_ms = _timeout_behind_pooler(conn)
+        if timeout_ms is not None:
+            await conn.execute(SQL["limit_transaction"], f"{timeout_ms}ms")
         yield conn
 
 

@@ -14,7 +14,7 @@ _TASK_FIELDS = (
     *("start_by", "deadline_seconds", "deadline_at", "first_sent_at", "sent_at", "submitted_at"),
     *("finished_at", "attempts", "unknown", "resend_at", "read_empty_at", "upstream_id", "polls"),
     *("settled_since", "vague_polls", "vague_since", "look_again_at", "lease_no", "lease_until"),
-    *("slot_since", "event_sequence", "pinned"),
+    *("slot_since", "event_sequence", "pinned", "batch_id"),
 )
 
 _NUL = re.compile(r"(\\\\)|\\u0000")
@@ -68,6 +68,10 @@ def card_of(row: Record, request: str = "") -> Card:
         request=request.encode(),
         retry_of=row["retry_of"],
         notify_url=row["notify_url"],
+        priority=row["priority"],
+        fallback=row["fallback"],
+        fallback_of=row["fallback_of"],
+        fallback_task=row["fallback_task"],
     )
 
 

@@ -38,6 +38,9 @@ class NewTask:
     retry_of: UUID | None = None
     account: str | None = None
     """The account it names; none when any may send it."""
+    batch_id: UUID | None = None
+    fallback: str | None = None
+    fallback_of: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ async def insert(
         [n.retry_of for n in new],
         now,
         [n.account for n in new],
+        [n.batch_id for n in new],
+        [n.fallback_of for n in new],
     )
     seq = {r["task_uuid"]: r["seq"] for r in inserted}
     if len(seq) == len(new):
@@ -87,6 +92,7 @@ async def _insert_payloads(
         [rows.json_text(dict(n.labels)) for n in new],
         [json.dumps(n.warnings) for n in new],
         [n.notify_url for n in new],
+        [n.fallback for n in new],
     )
     await conn.execute(SQL["insert_results"], uuids, [n.results_expected for n in new])
     labels = [(n.task_uuid, key, value) for n in new for key, value in n.labels.items()]
@@ -145,10 +151,11 @@ async def due_floor(conn: Conn, now: datetime | None = None) -> datetime:
     return found
 
 
-async def release(conn: Conn, claimed: Sequence[Task]) -> None:
-    """Give back claims on tasks that were not sent."""
+async def release(conn: Conn, claimed: Sequence[Task]) -> list[UUID]:
+    """Give back claims on tasks that were not sent; gives those that still were this worker's."""
     uuids = [t.task_uuid for t in claimed]
-    await conn.execute(SQL["release_leases"], uuids, [t.lease_no for t in claimed])
+    found = await conn.fetch(SQL["release_leases"], uuids, [t.lease_no for t in claimed])
+    return [r["task_uuid"] for r in found]
 
 
 async def never_started(conn: Conn, limit: int, now: datetime | None = None) -> list[UUID]:
@@ -180,6 +187,11 @@ async def cards(conn: Conn, uuids: Sequence[UUID], *, requests: bool = False) ->
     return {r["task_uuid"]: rows.card_of(r, texts.get(r["task_uuid"], "")) for r in found}
 
 
+async def name_fallbacks(conn: Conn, started: Mapping[UUID, UUID]) -> None:
+    """Note which tasks were started instead of others."""
+    await conn.execute(SQL["name_fallbacks"], list(started), list(started.values()))
+
+
 async def sends(conn: Conn, uuids: Sequence[UUID]) -> dict[UUID, tuple[str, FirstSend | None]]:
     """Load the requests of tasks and the bytes of their first sends."""
     found = await conn.fetch(SQL["get_sends"], list(uuids))
@@ -194,10 +206,13 @@ def _first_send(row: Record) -> FirstSend | None:
     )
 
 
-async def keep_first_send(conn: Conn, task_uuid: UUID, send: FirstSend) -> None:
-    """Keep the bytes of a first send, which every later send of it repeats."""
+async def keep_first_send(
+    conn: Conn, task_uuid: UUID, send: FirstSend, callback_key: str | None
+) -> None:
+    """Keep the bytes of a first send, which every later send of it repeats, and the key of its callback URL."""
+    account, hint = send.account, send.key_hint
     await conn.execute(
-        SQL["keep_first_send"], task_uuid, send.url, send.body, send.account, send.key_hint
+        SQL["keep_first_send"], task_uuid, send.url, send.body, account, hint, callback_key
     )
 
 
@@ -211,19 +226,14 @@ class Filter:
     created_after: datetime | None = None
     created_before: datetime | None = None
     labels: tuple[tuple[str, str], ...] = ()
+    batch: UUID | None = None
 
 
 async def page(
     conn: Conn, tenant: str, wanted: Filter, before_seq: int | None, limit: int
 ) -> list[tuple[int, Task]]:
     """Give a page of tasks with their seq, newest first."""
-    statement = SQL["list_tasks"]
-    if wanted.labels:
-        statement = SQL["list_labelled_tasks"]
-    elif wanted.state is not None:
-        statement = SQL["list_tasks_of_state"]
-    found = await conn.fetch(
-        statement,
+    given = (
         tenant,
         wanted.state,
         wanted.provider,
@@ -235,6 +245,14 @@ async def page(
         before_seq,
         limit,
     )
+    if wanted.batch is not None:
+        found = await conn.fetch(SQL["list_tasks_of_batch"], *given, wanted.batch)
+    elif wanted.labels:
+        found = await conn.fetch(SQL["list_labelled_tasks"], *given)
+    elif wanted.state is not None:
+        found = await conn.fetch(SQL["list_tasks_of_state"], *given)
+    else:
+        found = await conn.fetch(SQL["list_tasks"], *given)
     tasks = await with_results(conn, found)
     return [(r["seq"], tasks[r["task_uuid"]]) for r in found]
 

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from service.core.task import Result, Task
 from service.store import rows
-from service.store.events import NewDelivery, NewEvent
 from service.store.pool import Conn
 from service.store.queries import load
 from service.store.tasks import with_results
@@ -87,35 +86,3 @@ async def write_results(
         [r.settled_at for _, r in changed],
         [events.get((u, r.index)) for u, r in changed],
     )
-
-
-async def write_events(
-    conn: Conn,
-    at: datetime,
-    source: str,
-    events: Sequence[NewEvent],
-    deliveries: Sequence[NewDelivery],
-) -> None:
-    """Write events and what goes out for them; both keep the order given."""
-    await conn.execute(
-        SQL["insert_events"],
-        at,
-        source,
-        [e.id for e in events],
-        [e.tenant for e in events],
-        [e.type for e in events],
-        [e.task_uuid for e in events],
-        [e.sequence for e in events],
-        [e.data for e in events],
-    )
-    if deliveries:
-        await conn.execute(
-            SQL["insert_deliveries"],
-            at,
-            [d.tenant for d in deliveries],
-            [d.event_id for d in deliveries],
-            [d.task_uuid for d in deliveries],
-            [d.subscription_id for d in deliveries],
-            [d.subscription_id or d.task_uuid for d in deliveries],
-            ["held" if d.held else "pending" for d in deliveries],
-        )

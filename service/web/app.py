@@ -7,7 +7,11 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from service.web import (
+    about_accounts,
+    about_batches,
     about_process,
+    accounts,
+    batches,
     callbacks,
     docs,
     estimates,
@@ -37,6 +41,7 @@ class Route:
     operation: Operation
 
 
+ACCOUNT = "{provider}/{account}"
 ROUTES = (
     Route("POST", "/v1/tasks", tasks.submit, operations.SUBMIT),
     Route("GET", "/v1/tasks", tasks.page, operations.LIST_TASKS),
@@ -44,6 +49,10 @@ ROUTES = (
     Route("GET", "/v1/tasks/{id}/timeline", tasks.timeline, operations.TIMELINE),
     Route("POST", "/v1/tasks/{id}/cancel", tasks.cancel, operations.CANCEL),
     Route("POST", "/v1/tasks/{id}/retry", tasks.retry, operations.RETRY),
+    Route("POST", "/v1/batches", batches.submit, about_batches.SUBMIT),
+    Route("GET", "/v1/batches", batches.page, about_batches.LIST),
+    Route("GET", "/v1/batches/{id}", batches.show, about_batches.SHOW),
+    Route("POST", "/v1/batches/{id}/cancel", batches.cancel, about_batches.CANCEL),
     Route("POST", "/v1/estimates", estimates.make, operations.ESTIMATE),
     Route("GET", "/v1/events", events.feed, operations.FEED),
     Route("POST", "/v1/subscriptions", subscriptions.create, operations.SUBSCRIBE),
@@ -51,6 +60,10 @@ ROUTES = (
     Route("GET", "/v1/subscriptions/{id}", subscriptions.show, operations.SHOW_SUBSCRIPTION),
     Route("DELETE", "/v1/subscriptions/{id}", subscriptions.delete, operations.DELETE_SUBSCRIPTION),
     Route("GET", "/v1/signing-secret", subscriptions.signing_secret, operations.SIGNING_SECRET),
+    Route("GET", "/v1/accounts", accounts.every, about_accounts.LIST_ACCOUNTS),
+    Route("GET", f"/v1/accounts/{ACCOUNT}", accounts.show, about_accounts.SHOW_ACCOUNT),
+    Route("POST", f"/v1/accounts/{ACCOUNT}/pause", accounts.pause, about_accounts.PAUSE_ACCOUNT),
+    Route("POST", f"/v1/accounts/{ACCOUNT}/resume", accounts.resume, about_accounts.RESUME_ACCOUNT),
     Route("GET", "/v1/callbacks", inbox.page, operations.LIST_CALLBACKS),
     Route("GET", "/v1/callbacks/{id}", inbox.show, operations.SHOW_CALLBACK),
     Route("POST", "/callbacks/{provider}/{task}/{token}", callbacks.receive, operations.RECEIVE),
@@ -74,7 +87,7 @@ def make_app(deps: Deps) -> web.Application:
     deps.metrics.count("callbacks_refused", about, by_reason, counts.refused_callbacks.items)
     app[DEPS] = deps
     app[COUNTS] = counts
-    app[VITALS] = Vitals(deps.upkeep, deps.metrics)
+    app[VITALS] = Vitals(deps.upkeep, deps.accounts, deps.metrics)
     app[DOCUMENT] = openapi.document(ROUTES, deps.version)
     app[PAGE] = docs.render(orjson.loads(app[DOCUMENT]))
     for route in ROUTES:

@@ -15,9 +15,7 @@ async def read_capped(request: web.Request, most_bytes: int, seconds: float) -> 
 
     A compressed body is refused: it could be a bomb, and nobody needs it.
     """
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding not in {"identity", ""}:
-        raise UnsupportedMediaType("Send the body without Content-Encoding.")
+    refuse_compressed(request)
     too_large = TooLarge(f"A body has at most {most_bytes} bytes here; nothing was stored.")
     if (request.content_length or 0) > most_bytes:
         raise too_large
@@ -36,6 +34,13 @@ async def read_capped(request: web.Request, most_bytes: int, seconds: float) -> 
     except (web.RequestPayloadError, ConnectionError):
         raise Malformed("The body broke off.") from None
     return b"".join(parts)
+
+
+def refuse_compressed(request: web.Request) -> None:
+    """Raise UnsupportedMediaType for a compressed body."""
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in {"identity", ""}:
+        raise UnsupportedMediaType("Send the body without Content-Encoding.")
 
 
 async def json_body(request: web.Request) -> object:

@@ -8,6 +8,7 @@ from service.flows.accept import Accept
 from service.flows.accounts import Accounts
 from service.flows.admit import Admit
 from service.flows.batcher import Batcher
+from service.flows.gather import Gather
 from service.flows.look import Look
 from service.flows.operate import Operate
 from service.flows.receive import Incoming, Receive
@@ -28,6 +29,10 @@ class Limits:
     body_s: float = 30.0
     callback_bytes: int = MIB
     callback_s: float = 5.0
+    batch_bytes: int = 64 * MIB
+    batch_line_bytes: int = MIB
+    batch_s: float = 300.0
+    """A pause between two parts of a batch's body is limited by `body_s`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,7 @@ class Deps:
     """Everything that handlers call. `check_url` raises `core.url_guard.UrlRefused`."""
 
     accept: Accept
+    gather: Gather
     operate: Operate
     look: Look
     subscribe: Subscribe

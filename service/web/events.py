@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from service.core.errors import Malformed
-from service.core.event import EVENT_TYPES, matches
+from service.core.event import EVENT_TYPES, FAMILIES, matches
 from service.web.answers import json_bytes
 from service.web.keys import DEPS, TENANT
 from service.web.query import Query
@@ -37,8 +37,6 @@ def wanted_types(given: Sequence[str]) -> list[str] | None:
         return None
     for pattern in patterns:
         if not any(matches([pattern], event_type) for event_type in EVENT_TYPES):
-            known = ", ".join(EVENT_TYPES)
-            raise Malformed(
-                f"There is no event type {pattern!r}; there are {known}, task.*, video.*."
-            )
+            known = ", ".join((*EVENT_TYPES, *FAMILIES))
+            raise Malformed(f"There is no event type {pattern!r}; there are {known}.")
     return [event_type for event_type in EVENT_TYPES if matches(patterns, event_type)]

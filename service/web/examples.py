@@ -1,5 +1,6 @@
 """Bodies for the OpenAPI document, as callers would send them. Each is tried by a test."""
 
+import json
 from typing import Final
 
 VIDEO: Final = "https://assets.sync.so/docs/example-video.mp4"
@@ -35,7 +36,9 @@ SUBMISSIONS: Final[dict[str, object]] = {
     "anotherModel": _OTHER_MODEL,
     "several": [_RUNWARE, _SYNC],
 }
+BATCHES: Final[dict[str, object]] = {"twoLines": "\n".join(map(json.dumps, (_RUNWARE, _SYNC)))}
 RETRIES: Final[dict[str, object]] = {"oneMore": {"again": True}, "anyway": {"force": True}}
+PAUSES: Final[dict[str, object]] = {"withReason": {"reason": "The invoice is being paid."}}
 ESTIMATES: Final[dict[str, object]] = {
     "runware": {"provider": "runware", "request": _LIP_SYNC, "durationSeconds": 12.5},
     "sync": {"provider": "sync", "request": _GENERATE, "durationSeconds": 12.5, "fps": 25},

@@ -57,6 +57,7 @@ async def home(request: web.Request) -> web.Response:
         "events": "/v1/events",
         "subscriptions": "/v1/subscriptions",
         "callbacks": "/v1/callbacks",
+        "accounts": "/v1/accounts",
         "ready": "/readyz",
         "metrics": "/metrics",
     }

@@ -53,6 +53,8 @@ class Operation:
     """Good bodies by name."""
     array_of: int = 0
     """How many bodies an array may hold; none where an array is not taken."""
+    lines: Sequence[str] = ()
+    """The media types of bodies as JSON lines, `body` each; none where it is plain JSON."""
     problems: Sequence[int] = ()
     guarded: bool = True
     about: str = ""
@@ -115,17 +117,31 @@ def _operation(line: Line, components: dict[str, Schema]) -> Schema:
     if parameters := [_parameter(p) for p in _with_places(line)]:
         shown["parameters"] = parameters
     if operation.body is not None:
-        one = _component(operation.body, components)
-        many = {"type": "array", "items": one, "minItems": 1, "maxItems": operation.array_of}
-        schema = {"oneOf": [one, many]} if operation.array_of else one
-        content: Schema = {"schema": schema}
-        if operation.examples:
-            content["examples"] = {n: {"value": v} for n, v in operation.examples.items()}
-        shown["requestBody"] = {
-            "required": operation.body_required,
-            "content": {"application/json": content},
-        }
+        shown["requestBody"] = _body(operation, operation.body, components)
     return shown
+
+
+def _body(operation: Operation, model: type[BaseModel], components: dict[str, Schema]) -> Schema:
+    one = _component(model, components)
+    about = {}
+    if operation.lines:
+        # OpenAPI 3.1 has no word for the shape of a line.
+        schema: Schema = {"type": "string", "minLength": 1}
+        about = {"description": f"JSON lines; each is a `{model.__name__}`."}
+    elif operation.array_of:
+        many = {"type": "array", "items": one, "minItems": 1, "maxItems": operation.array_of}
+        schema = {"oneOf": [one, many]}
+    else:
+        schema = one
+    content: Schema = {"schema": schema}
+    if operation.examples:
+        content["examples"] = {n: {"value": v} for n, v in operation.examples.items()}
+    media = operation.lines or ("application/json",)
+    return {
+        "required": operation.body_required,
+        "content": dict.fromkeys(media, content),
+        **about,
+    }
 
 
 def _with_places(line: Line) -> list[Parameter]:

@@ -22,7 +22,7 @@ from schemas.api.tasks import (
     TaskView,
     TimelinePage,
 )
-from service.core.event import EVENT_TYPES
+from service.core.event import EVENT_TYPES, FAMILIES
 from service.web import examples
 from service.web.events import MOST_TYPES
 from service.web.openapi import Operation, Parameter, Reply, Schema
@@ -37,7 +37,7 @@ LABEL: Final[Schema] = {
     "pattern": f"^{LABEL_PATTERN}$",
     "examples": ["project:spring-campaign"],
 }
-_TYPE: Final = "|".join(re.escape(name) for name in ("*", "task.*", "video.*", *EVENT_TYPES))
+_TYPE: Final = "|".join(re.escape(name) for name in (*FAMILIES, *EVENT_TYPES))
 TYPES: Final[Schema] = {
     "type": "string",
     "maxLength": MOST_CHARACTERS,
@@ -55,10 +55,12 @@ KEY = Parameter(
 )
 CURSOR = Parameter("cursor", CURSOR_TEXT, "The `nextCursor` of the page before, as it is.")
 TASK = Parameter("task", UUID, "Only of this task.")
+BATCH = Parameter("batch", UUID, "Only of this batch.")
 MADE = {"Location": "Where it is.", "Idempotent-Replayed": "`true` for an answer that was kept."}
 
 
-def _limit(most: int, default: int) -> Parameter:
+def limit(most: int, default: int) -> Parameter:
+    """Describe how many items a page has."""
     bounds = {"type": "integer", "minimum": 1, "maximum": most, "default": default}
     return Parameter("limit", bounds, "How many items a page has at most.")
 
@@ -112,7 +114,8 @@ LIST_TASKS = Operation(
         ),
         Parameter("created_after", TIME, ""),
         Parameter("created_before", TIME, ""),
-        _limit(100, 50),
+        BATCH,
+        limit(100, 50),
         CURSOR,
     ],
     problems=[400],
@@ -123,7 +126,7 @@ TIMELINE = Operation(
     "tasks",
     {200: Reply("A page.", [TimelinePage])},
     about="Every transition, upstream call, callback, event and delivery.",
-    parameters=[_limit(1000, 100), CURSOR],
+    parameters=[limit(1000, 100), CURSOR],
     problems=[400, 404],
 )
 CANCEL = Operation(
@@ -169,12 +172,12 @@ FEED = Operation(
         Parameter(
             "type",
             TYPES,
-            "A type, `task.*` or `video.*`; repeated, or a list with commas.",
+            "A type, `task.*`, `video.*` or `batch.*`; repeated, or a list with commas.",
             most=MOST_TYPES,
         ),
         TASK,
         Parameter("cursor", CURSOR_TEXT, "Where to read on; `now` for what comes from now on."),
-        _limit(1000, 100),
+        limit(1000, 100),
     ],
     problems=[400, 410],
 )
@@ -199,7 +202,7 @@ LIST_SUBSCRIPTIONS = Operation(
     "List subscriptions, oldest first",
     "subscriptions",
     {200: Reply("A page.", [SubscriptionPage])},
-    parameters=[_limit(100, 50), CURSOR],
+    parameters=[limit(100, 50), CURSOR],
     problems=[400],
 )
 SHOW_SUBSCRIPTION = Operation(
@@ -231,7 +234,7 @@ LIST_CALLBACKS = Operation(
     parameters=[
         TASK,
         Parameter("outcome", {"type": "string", "enum": list(get_args(Outcome))}, ""),
-        _limit(100, 50),
+        limit(100, 50),
         CURSOR,
     ],
     problems=[400],

@@ -30,6 +30,13 @@ def read_submissions(body: object, accept: Accept) -> Submissions:
     return Submissions(_read_all(body, accept, many=True), many=True)
 
 
+def read_one(body: object, accept: Accept) -> Submission:
+    """Check the fields of ours of one submission; raises Invalid with every fault."""
+    if not isinstance(body, Mapping):
+        raise _whole("Give one submission, as an object.")
+    return _read_all([body], accept, many=False)[0]
+
+
 def _read_all(bodies: Sequence[object], accept: Accept, *, many: bool) -> list[Submission]:
     read: list[Submission] = []
     own: dict[int, tuple[FieldError, ...]] = {}
@@ -85,6 +92,7 @@ def _submission(given: Given) -> Submission:
         start_within_s=given.startWithinSeconds,
         priority=given.priority,
         account=given.account,
+        fallback=tuple((entry.provider, entry.request) for entry in given.fallback),
     )
 
 

@@ -34,7 +34,7 @@ async def submit(request: web.Request) -> web.Response:
     answer = await deps.accept.submit(
         tenant, submissions.given, many=submissions.many, scope=where, body=body
     )
-    return _answered(answer)
+    return answered(answer)
 
 
 async def show(request: web.Request) -> web.Response:
@@ -50,7 +50,7 @@ async def page(request: web.Request) -> web.Response:
     query = Query(
         request,
         *("state", "provider", "model", "label", "created_after", "created_before"),
-        *("limit", "cursor"),
+        *("batch", "limit", "cursor"),
     )
     wanted = task_filter(
         state=query.word("state", [state.value for state in State]),
@@ -59,6 +59,7 @@ async def page(request: web.Request) -> web.Response:
         created_after=query.time("created_after"),
         created_before=query.time("created_before"),
         labels=query.labels("label"),
+        batch=query.uuid("batch"),
     )
     limit = query.limit(100, 50)
     found = await deps.look.tasks(request[TENANT], wanted, query.one("cursor"), limit)
@@ -98,7 +99,7 @@ async def retry(request: web.Request) -> web.Response:
         force=options.force,
         scope=scope(tenant, "POST", f"/v1/tasks/{task_uuid}/retry", key),
     )
-    return _answered(answer)
+    return answered(answer)
 
 
 def idempotency_key(request: web.Request) -> str | None:
@@ -111,7 +112,8 @@ def idempotency_key(request: web.Request) -> str | None:
     return given[0]
 
 
-def _answered(answer: Answer) -> web.Response:
+def answered(answer: Answer) -> web.Response:
+    """Answer what was done, or what was answered before."""
     headers = {"Idempotent-Replayed": "true"} if answer.replayed else {}
     if answer.location is not None:
         headers["Location"] = answer.location

@@ -24,7 +24,7 @@ TEXTS = {
 """Where pydantic's own words speak of Python, by its type of fault."""
 
 
-def read_json(raw: bytes) -> object:
+def read_json(raw: bytes, what: str = "The body") -> object:
     """Read a body with its integers of any size; raises Malformed for what is no JSON.
 
     orjson is the stricter reader (UTF-8 only, no NaN, no half characters, 254 levels), but makes a float
@@ -34,11 +34,11 @@ def read_json(raw: bytes) -> object:
         orjson.dumps(orjson.loads(raw))
         return json.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise Malformed(f"The body is not JSON: {error}.") from None
+        raise Malformed(f"{what} is not JSON: {error}.") from None
     except orjson.JSONEncodeError:
-        raise Malformed("The body is nested too deeply.") from None
+        raise Malformed(f"{what} is nested too deeply.") from None
     except (ValueError, RecursionError):
-        raise Malformed("The body holds a number that is too long.") from None
+        raise Malformed(f"{what} holds a number that is too long.") from None
 
 
 def parse_submission(body: object, prefix: str = "") -> Submission:
@@ -92,6 +92,9 @@ def task_view(
         "upstreamId": task.upstream_id,
         "attempts": task.attempts,
         "retryOf": None if card.retry_of is None else str(card.retry_of),
+        "fallbackOf": None if card.fallback_of is None else str(card.fallback_of),
+        "fallbackTask": None if card.fallback_task is None else str(card.fallback_task),
+        "batch": None if task.batch_id is None else str(task.batch_id),
         "labels": dict(card.labels),
         "metadata": orjson.Fragment(card.metadata),
         **request,

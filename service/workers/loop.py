@@ -134,7 +134,7 @@ class Lanes(Generic[T]):
             log.exception("work.failed", loop=self.name)
         finally:
             self._busy -= 1
-            self._wake.ring([self._topic])
+            self._wake.ring_here([self._topic])
 
 
 @asynccontextmanager
@@ -145,7 +145,7 @@ async def _woken_by(
 
     async def ring() -> None:
         await stop.wait()
-        wake.ring([topic])
+        wake.ring_here([topic])
 
     async with asyncio.TaskGroup() as group:
         ringing = group.create_task(ring())

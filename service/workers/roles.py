@@ -1,5 +1,6 @@
 """Which loops a role runs."""
 
+import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +8,10 @@ from enum import StrEnum
 from service.core.states import CallbackOutcome
 from service.flows.accounts import REFRESH_S, Accounts
 from service.flows.batcher import Batcher
+from service.flows.conclude import Conclude
 from service.flows.deliver import Deliver
+from service.flows.heartbeat import Fitness, Heartbeat
+from service.flows.others import REST_S, Others
 from service.flows.pending import Pending
 from service.flows.receive import Incoming
 from service.flows.reconcile import Reconcile
@@ -41,8 +45,34 @@ class Flows:
     deliver: Deliver
     reconcile: Reconcile
     pending: Pending
+    conclude: Conclude
     upkeep: Upkeep
     accounts: Accounts
+    heartbeat: Heartbeat
+    fitness: Fitness
+    others: Others
+
+
+class Listening:
+    """The loop that hears other processes; whenever its connection is lost the supervisor starts it anew."""
+
+    name = "listen"
+
+    def __init__(self, others: Others) -> None:
+        self._others = others
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Listen until told to stop."""
+        await self._others.listen(stop)
+
+
+def shared_loops(flows: Flows, *, beat_s: float) -> list[Loop]:
+    """Give the loops that every process runs, whatever its roles: it lives, tells and hears."""
+    return [
+        Every("heartbeat", flows.heartbeat.beat, beat_s, again_when_busy=False),
+        Every("tell", flows.others.flush_once, REST_S, again_when_busy=False),
+        Listening(flows.others),
+    ]
 
 
 def loops(
@@ -70,7 +100,7 @@ def _submit(flows: Flows, poll_s: float, size: int) -> list[Loop]:
     return [
         Lanes(
             "submit",
-            submit.claim,
+            flows.fitness.guard(submit.claim),
             submit.work,
             size=size,
             wake=wake,
@@ -85,12 +115,13 @@ def _deliver(flows: Flows, poll_s: float, size: int) -> list[Loop]:
     deliver, wake = flows.deliver, flows.wake
     lanes = Lanes(
         "deliver",
-        deliver.claim,
+        flows.fitness.guard(deliver.claim),
         deliver.work,
         size=size,
         wake=wake,
         topic=Topic.DELIVER,
         poll_s=poll_s,
+        release=deliver.release,
     )
     return [lanes, Every("rescue-deliveries", deliver.rescue, 5 * poll_s, again_when_busy=False)]
 
@@ -100,14 +131,16 @@ def _reconcile(flows: Flows, poll_s: float) -> list[Loop]:
     return [
         Lanes(
             "reconcile",
-            due.claim,
+            flows.fitness.guard(due.claim),
             due.work,
             size=READS_AT_ONCE,
             wake=wake,
             topic=Topic.DUE,
             poll_s=poll_s,
+            release=due.release,
         ),
         Every("expire", due.expire, poll_s),
         Every("pending", flows.pending.run_once, poll_s, wake=wake, topic=Topic.CALLBACKS),
+        Every("batches", flows.conclude.run_once, poll_s, wake=wake, topic=Topic.BATCHES),
         Every("upkeep", flows.upkeep.run_once, UPKEEP_S, again_when_busy=False),
     ]

@@ -118,7 +118,8 @@ async def test_tasks_go_in_and_are_followed_from_the_command_line() -> None:
     with open_home() as home, house(home, {}) as running:
         await running.ready()
         env = {"CALLBOARD_URL": running.url, "CALLBOARD_API_KEY": "cb_test_key_of_the_whole_tests"}
-        done = callboard("submit", "-", "--wait", "--json", stdin=json.dumps(TASK), **env)
+        named = json.dumps(TASK | {"account": "default"})
+        done = callboard("submit", "-", "--wait", "--json", stdin=named, **env)
         assert done.returncode == 0, done.stderr
         task = json.loads(done.stdout)
         assert task["state"] == "completed"
@@ -138,6 +139,9 @@ async def test_tasks_go_in_and_are_followed_from_the_command_line() -> None:
         wrong = callboard("submit", "-", stdin=json.dumps(TASK | {"provider": "nobody"}), **env)
         assert wrong.returncode == 2
         assert "/provider" in wrong.stderr
+        nobodys = callboard("submit", "-", stdin=json.dumps([TASK | {"account": "third"}]), **env)
+        assert nobodys.returncode == 2
+        assert "/0/account" in nobodys.stderr
         assert callboard("cancel", task["taskUUID"], **env).returncode == 2
         again = json.loads(callboard("retry", task["taskUUID"], "--json", **env).stdout)
         assert again["retryOf"] == task["taskUUID"]

@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 
 from service.store.pool import Pool
+from tests.support.batches import made
 from tests.support.fakes import CheckingProvider, said
 from tests.support.house import API_KEY
 from tests.support.sdk_environment import interpreter, settings
@@ -23,7 +24,15 @@ SEED, EXAMPLES = 20261121, 25
 LIMIT_S = 40
 """How long the run may take; on two cores it takes a quarter of it."""
 
+HOOKS = """
+import schemathesis
+
+# It knows no JSON lines. To OpenAPI 3.1 they are a text.
+schemathesis.serializer.alias(["application/x-ndjson", "application/jsonl"], "text/plain")
+"""
 CONFIG = """
+hooks = "hooks.py"
+
 [warnings]
 # An operation that was only ever refused has not been tested. `validation_mismatch` alone does not
 # fail the run: bodies which fit the schema may mostly be 422, and the last rule below says why.
@@ -53,6 +62,13 @@ parameters = {{ "query.cursor" = {subscriptions} }}
 [[operations]]
 include-operation-id = "listCallbacks"
 parameters = {{ "query.cursor" = {callbacks} }}
+[[operations]]
+include-operation-id = "listBatches"
+parameters = {{ "query.cursor" = {batches} }}
+
+[[operations]]
+include-operation-id = ["getBatch", "cancelBatch"]
+parameters = {{ "path.id" = {batch} }}
 
 # Whose token is good is no matter of its shape, and callbacks are made by upstreams, not over the API.
 [[operations]]
@@ -62,10 +78,15 @@ parameters = {{ "path.provider" = "runware", "path.task" = {task}, "path.token" 
 include-operation-id = "getCallback"
 parameters = {{ "path.id" = {callback} }}
 
+# An account is made on the command line; there is the one of the settings.
+[[operations]]
+include-operation-id = ["getAccount", "pauseAccount", "resumeAccount"]
+parameters = {{ "path.provider" = "runware", "path.account" = "default" }}
+
 # A body that fits the schema may be 422 here: inside `request` the rules of the provider hold, which URL
 # may be called is no matter of its shape, nor is an Idempotency-Key that came with another body before.
 [[operations]]
-include-operation-id = ["submitTasks", "estimateCost", "createSubscription", "retryTask"]
+include-operation-id = ["submitTasks", "submitBatch", "estimateCost", "createSubscription", "retryTask"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 422, "5xx"]
 """
 
@@ -80,6 +101,7 @@ async def api(pool: Pool) -> AsyncIterator[Api]:
 @pytest.mark.slow
 async def test_schemathesis_finds_nothing(api: Api, tmp_path: Path) -> None:
     python = interpreter(FOLDER, PACKAGE, VERSION)
+    (tmp_path / "hooks.py").write_text(HOOKS)
     config = tmp_path / "schemathesis.toml"
     config.write_text(CONFIG.format(**{n: json.dumps(v) for n, v in (await known(api)).items()}))
     command = (
@@ -113,6 +135,7 @@ async def known(api: Api) -> dict[str, object]:
     for name in ("one", "two"):
         await api.post("/v1/subscriptions", {"url": f"https://app.example/{name}"})
         await api.call_back(task, said(upstream_id=name))
+    batches = [await made(api, request={"model": "klingai:5@3"}) for _ in range(2)]
     callbacks = (await api.get("/v1/callbacks?limit=1")).json
     lists = {
         "tasks": "/v1/tasks?limit=1",
@@ -120,12 +143,14 @@ async def known(api: Api) -> dict[str, object]:
         "events": "/v1/events?limit=1",
         "subscriptions": "/v1/subscriptions?limit=1",
         "callbacks": "/v1/callbacks?limit=1",
+        "batches": "/v1/batches?limit=1",
     }
     cursors = {name: (await api.get(path)).json["nextCursor"] for name, path in lists.items()}
     assert all(cursors.values()), cursors
     return {
         **cursors,
         "task": str(task),
+        "batch": batches[0]["id"],
         "token": api.callback_path(task).rpartition("/")[2],
         "callback": callbacks["items"][0]["id"],
     }

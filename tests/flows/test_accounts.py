@@ -13,6 +13,7 @@ from service.core.inputs import Answer, TryLater
 from service.core.states import State
 from service.store.accounts import Limits, Name
 from service.store.pool import Pool
+from tests.support.accounts import waiting
 from tests.support.fakes import said
 from tests.support.flows import (
     TENANT,
@@ -30,12 +31,6 @@ from tests.support.tasks import BUSY
 DEFAULT = Name(TENANT, "runware", "default")
 SECOND = Name(TENANT, "runware", "second")
 BROKE = TryLater(BUSY, 1, account=True)
-
-
-async def waiting(house: House, task_uuid: UUID) -> str | None:
-    found = json.loads(await house.look.task(TENANT, task_uuid))
-    reason: str | None = found["waitingFor"]
-    return reason
 
 
 async def answer_next(house: House, answer: Callable[[int], Answer]) -> UUID:

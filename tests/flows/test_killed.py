@@ -241,3 +241,19 @@ def _begun(board: Board) -> Callable[[], Awaitable[UUID]]:
         return await processing(board.next)
 
     return prepare
+
+
+async def test_regression_the_read_of_a_frozen_process_counted_when_it_woke(
+    house: House, pool: Pool
+) -> None:
+    task_uuid = await processing(house)
+    await pass_time(pool, 70)
+    (frozen,) = await house.reconcile.claim(10)
+    await pass_time(pool, 601)
+    house.providers["runware"].readings = [Report(Source.POLL, running=True), ReadNothing()]
+    (following,) = await house.reconcile.claim(10)
+    await house.reconcile.work(following)
+    before = await task(pool, task_uuid)
+    await house.reconcile.work(frozen)
+    assert await task(pool, task_uuid) == before
+    await lawful(pool)

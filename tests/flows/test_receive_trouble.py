@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from service.core.errors import Unavailable
+from service.core.inputs import Report, Source
 from service.core.states import CallbackOutcome as Outcome
 from service.core.states import State
 from service.flows.pending import MOST_TRIES
@@ -13,17 +15,21 @@ from service.store.pool import Pool
 from tests.support.fakes import said
 from tests.support.flows import (
     TENANT,
+    Wire,
     accepted,
     blocked,
     call_back,
+    cut,
     elsewhere,
     lawful,
+    pass_time,
     processing,
     submission,
     task,
     told,
 )
 from tests.support.house import House, make_house
+from tests.support.tasks import video
 
 POISON = said("NUL")
 ALL = ["task.processing", "video.completed", "task.completed"]
@@ -144,3 +150,29 @@ async def test_a_callback_that_nobody_can_apply_does_not_stall_retention(
         assert await upkeep.drop_partitions(conn, 30) == 3
         await conn.execute("UPDATE callboard.callbacks SET tries = $1", MOST_TRIES)
         assert await upkeep.drop_partitions(conn, 30) == 1
+
+
+async def test_when_a_group_and_its_fallback_fail_nobody_is_told_yes_and_polls_find_it_all(
+    pool: Pool,
+) -> None:
+    wire = Wire(pool)
+    house = make_house(wire.pool)
+    names = await accepted(house, *[submission() for _ in range(3)])
+    await house.send_queued()
+
+    async def fail(_conn: object) -> None:
+        wire.before["insert_callbacks"] = cut
+        raise ZeroDivisionError
+
+    wire.after["update_tasks"] = fail
+    with pytest.raises(Unavailable):
+        await call_back(house, *[(u, said("v1")) for u in names])
+    assert "insert_callbacks" not in wire.before
+    assert await tries(pool) == []
+    await pass_time(pool, 70)
+    house.providers["runware"].readings = [Report(Source.POLL, videos=(video(),))] * 3
+    for claimed in await house.reconcile.claim(10):
+        await house.reconcile.work(claimed)
+    for task_uuid in names:
+        assert await told(pool, task_uuid) == ALL
+    await lawful(pool)

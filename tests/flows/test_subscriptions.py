@@ -168,6 +168,31 @@ async def test_what_waits_while_its_subscription_is_disabled_is_held_and_not_giv
     assert await sent_to(pool, subscription) == [(t, "held") for t in ALL]
 
 
+async def test_what_is_written_while_its_subscription_is_being_disabled_is_held_and_not_lost(
+    pool: Pool,
+) -> None:
+    wire = Wire(pool)
+    house = make_house(wire.pool)
+    subscription = await subscribed(house)
+    task_uuid = await processing(house)
+    assert await house.deliver_due() == 1
+
+    async def disable_meanwhile(_conn: object) -> None:
+        async with pool.acquire() as conn:
+            await stored.disable(conn, subscription)
+
+    wire.after["live_subscriptions"] = disable_meanwhile
+    await call_back(house, (task_uuid, said("v1")))
+    assert [s for _, s in await sent_to(pool, subscription)] == ["delivered", "pending", "pending"]
+    for _ in ALL:
+        await house.deliver_due()
+    assert [e.event_type for _, e in house.sink.got] == ALL[:1]
+    assert await sent_to(pool, subscription) == [
+        (ALL[0], "delivered"),
+        *[(t, "held") for t in ALL[1:]],
+    ]
+
+
 @pytest.mark.parametrize(
     ("types", "wanted"),
     [

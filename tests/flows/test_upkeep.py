@@ -86,3 +86,27 @@ async def test_a_server_that_would_lose_what_was_answered_is_unfit(
         assert setting in unfit
         await pool.execute(f"ALTER DATABASE {name} RESET {setting}")
         await pool.expire_connections()
+
+
+async def test_what_a_role_was_given_counts_as_what_the_server_runs_with(
+    house: House, pool: Pool
+) -> None:
+    try:
+        await pool.execute("ALTER ROLE postgres SET synchronous_commit = off")
+        await pool.expire_connections()
+        unfit = await house.upkeep.unfit()
+        assert unfit is not None
+        assert "synchronous_commit=off" in unfit
+    finally:
+        await pool.execute("ALTER ROLE postgres RESET synchronous_commit")
+    await pool.expire_connections()
+    assert await house.upkeep.unfit() is None
+
+
+async def test_more_connections_than_the_server_gives_are_said(house: House, pool: Pool) -> None:
+    given = int(await pool.fetchval("SHOW max_connections"))
+    assert await house.upkeep.tight(4, 2) is None
+    tight = await house.upkeep.tight(given // 2, 3)
+    assert tight is not None
+    assert "CALLBOARD_POOL_SIZE" in tight
+    assert "max_connections" in tight

@@ -25,7 +25,7 @@ from service.core.inputs import (
     TryLater,
 )
 from service.core.task import Policy
-from tests.support.laws_of_history import check_history
+from tests.support.laws import check_history
 from tests.support.tasks import (
     BROKEN,
     BUSY,

@@ -3,9 +3,11 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, get_args
 from uuid import UUID
 
+import orjson
 import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_structured
 from cloudevents.core.formats.json import JSONFormat
@@ -16,10 +18,12 @@ from hypothesis import strategies as st
 from schemas.api.events import EventPage
 from schemas.api.subscriptions import EventPattern
 from schemas.events.data import EVENTS
-from service.core.event import EVENT_TYPES, StoredEvent, matches
+from service.core.batch import Batch, Progress
+from service.core.event import EVENT_TYPES, FAMILIES, StoredEvent, matches
 from service.core.states import ResultState, State
 from service.core.task import Card, Fault, Result, Task, Video
 from service.wire.api import page_bytes
+from service.wire.batches import batch_view
 from service.wire.events import CONTENT_TYPE, envelope, event_data, with_request
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 999999, tzinfo=UTC)
@@ -44,7 +48,7 @@ TASK = Task(
 METADATA = b'{"big":123456789012345678901234567890,"price":1.10}'
 CARD = Card({"project": "spring"}, METADATA, request=b'{"model":"sync-3","seed":1e2}')
 RESULT_OF = {"video.completed": 0, "video.failed": 1, "video.late": 2}
-OF_TASKS = [t for t in EVENT_TYPES if t != "callboard.test"]
+OF_TASKS = [t for t in EVENT_TYPES if t.startswith(("task.", "video."))]
 
 
 def stored(event_type: str, data: bytes) -> StoredEvent:
@@ -58,8 +62,9 @@ def data_of(event_type: str) -> bytes:
 
 def test_types_are_the_same_everywhere() -> None:
     assert tuple(EVENTS) == EVENT_TYPES
-    families = {"*", "task.*", "video.*"}
-    assert set(get_args(EventPattern)) == families | set(OF_TASKS)
+    others = {"callboard.test"}
+    assert set(get_args(EventPattern)) == set(FAMILIES) | set(EVENT_TYPES) - others
+    assert set(FAMILIES) == {"*"} | {t.partition(".")[0] + ".*" for t in set(EVENT_TYPES) - others}
     finals = {f"task.{s.value}" for s in State if TASK.finished_at and replace(TASK, state=s).final}
     assert finals | {"task.processing"} == {t for t in EVENT_TYPES if t.startswith("task.")}
 
@@ -91,6 +96,19 @@ def test_data_of_a_video_event_is_its_task_in_short_and_its_result() -> None:
 def test_video_event_without_a_result_is_our_bug() -> None:
     with pytest.raises(ValueError, match="about a result"):
         event_data("video.completed", TASK, CARD, None)
+
+
+def test_the_event_of_a_batch_fits_its_model_and_counts_every_state() -> None:
+    batch = Batch(TASK.task_uuid, "default", 3, NOW, NOW)
+    data = orjson.dumps(
+        batch_view(batch, Progress({State.COMPLETED: 2, State.TIMED_OUT: 1}, Decimal("1.30")))
+    )
+    event = EVENTS["batch.completed"].model_validate_json(envelope(stored("batch.completed", data)))
+    assert event.subject == batch.id
+    assert json.loads(data)["cost"] == 1.3
+    counts = json.loads(data)["counts"]
+    assert set(counts) == {s.value for s in State}
+    assert {s for s, n in counts.items() if n} == {"completed", "timed_out"}
 
 
 @pytest.mark.parametrize("event_type", OF_TASKS)

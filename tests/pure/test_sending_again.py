@@ -175,6 +175,19 @@ def test_regression_a_read_from_before_the_answer_allowed_a_resend() -> None:
     assert life.later(5).due() is Due.READ
 
 
+def test_regression_a_read_of_an_overtaken_worker_allowed_a_resend() -> None:
+    life = unknown().later(5).claim()
+    overtaken = life.task.lease_no
+    life.later(60).claim().tell(ReadNothing(life.task.lease_no))
+    life.send()
+    life.later(2).tell(SubmitUnknown(SILENCE, life.task.lease_no, answered=True))
+    before = life.task
+    for event in (ReadNothing(overtaken), ReadFailed(SILENCE, overtaken)):
+        assert life.later(1).tell(event).reason == "stale_read"
+    assert life.task == before
+    assert life.send().verdict is Verdict.REFUSE
+
+
 def test_a_read_does_not_end_a_task_while_it_is_being_sent() -> None:
     life = Life(task=replace(Life().task, deadline_seconds=1))
     life.send()

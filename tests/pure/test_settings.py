@@ -27,6 +27,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("ALLOW_NETWORKS", "10.0.0.1/8", "should be networks such as 10.0.0.0/8"),
         ("ENCRYPTION_KEYS", "a-secret-that-is-too-short", "32 bytes in URL-safe base64"),
         ("LEASE_SECONDS", "10", "longer than CALLBOARD_SUBMIT_TIMEOUT_SECONDS"),
+        ("HEARTBEAT_SECONDS", "31", "at most half of CALLBOARD_LEASE_SECONDS"),
         ("LOG_FORMAT", "xml", "'console' or 'json'"),
         ("DELIVERY_WAITS", "5,soon", "should be a valid number"),
         ("DATABASE_URL", "postgresql://x", "CALLBOARD_CALLBACK_KEYS should be set"),

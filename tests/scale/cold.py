@@ -7,7 +7,15 @@ ONCE = "by its primary key, at the rate of people"
 
 COLD = {
     **dict.fromkeys(
-        ("keep_account", "make_slots", "remove_account", "forget_account", "hold_account"), OPERATOR
+        (
+            "keep_account",
+            "make_slots",
+            "lock_account",
+            "remove_slots",
+            "forget_account",
+            "hold_account",
+        ),
+        OPERATOR,
     ),
     **dict.fromkeys(
         ("insert_key", "lock_keys", "list_keys", "revoke_key", "account_keys"), OPERATOR
@@ -17,7 +25,14 @@ COLD = {
         OPERATOR,
     ),
     **dict.fromkeys(("set_signing_secret",), ONCE),
-    "release_leases": "at a drain",
+    **dict.fromkeys(("release_leases", "release_looks", "release_deliveries"), "at a drain"),
+    **dict.fromkeys(
+        ("end_leases", "end_deliveries"), "when a process died; reads what is open, once"
+    ),
+    **dict.fromkeys(("needed_callback_keys", "known_keys", "note_key", "sealed_secrets"), START),
+    **dict.fromkeys(("remove_workers", "forget_workers", "list_workers"), SMALL),
+    **dict.fromkeys(("notify_others", "limit_transaction", "fence_events"), SMALL),
+    "insert_batch": "one row, at the rate of batches",
     "raise_incarnation": START,
     "server": START,
     **dict.fromkeys(("clock", "limit_lock_wait", "days_ahead"), SMALL),

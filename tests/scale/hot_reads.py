@@ -54,6 +54,28 @@ READS = {
     "list_labelled_tasks: two": hot(
         listed(_5=["customer", "tier"], _6=["c77", "1"]), 1000, 4000, *LIST
     ),
+    "list_tasks_of_batch": hot(
+        lambda s: (*listed()(s), s.batch), 1000, 1000, "tasks_of_batch", "task_labels_pkey"
+    ),
+    "list_tasks_of_batch: one of a state": hot(
+        lambda s: (*listed(_0="rejected")(s), s.batch),
+        1000,
+        2000,
+        "tasks_of_batch",
+        "tasks_of_state",
+        "task_labels_pkey",
+    ),
+    "get_batch": hot(lambda s: ("default", s.batch), 300, 20),
+    "list_batches": hot(lambda s: ("default", None, 50), 300, 100),
+    "batch_progress": hot(
+        lambda s: ([s.batch],),
+        1500,
+        6000,
+        "tasks_of_batch",
+        "results_pkey",
+        "results_task_uuid_video_uuid_key",
+    ),
+    "incarnation_ended": hot(lambda s: (), 100, 500, "events_feed"),
     "latest_retry": hot(lambda s: (s.ended[0],), 10, 20, "tasks_retries"),
     "timeline": hot(
         lambda s: (s.ended[0], None, None, None, 50),

@@ -11,9 +11,9 @@ CALLBACKS = {
     "get_results": hot(
         lambda s: (s.ended,), 2 * BATCH, 1000, "results_pkey", "results_task_uuid_video_uuid_key"
     ),
-    "get_cards": hot(lambda s: (s.ended,), BATCH, 1000, TASKS, "task_payloads_pkey"),
-    "get_requests": hot(lambda s: (s.ended,), BATCH, 1000, "task_payloads_pkey"),
-    "get_sends": hot(lambda s: (s.ended,), BATCH, 1000, "task_payloads_pkey"),
+    "get_cards": hot(lambda s: (s.ended,), 3 * BATCH, 1000, TASKS, "task_payloads_pkey"),
+    "get_requests": hot(lambda s: (s.ended,), 3 * BATCH, 1000, "task_payloads_pkey"),
+    "get_sends": hot(lambda s: (s.ended,), 3 * BATCH, 1000, "task_payloads_pkey"),
     "update_tasks": hot(lambda s: moved(s.processing), BATCH, MANY, TASKS),
     "leave_slots": hot(lambda s: (s.open,), 1000, 1000, "slots_task_uuid_key"),
     "write_results": hot(
@@ -133,7 +133,7 @@ SENDS = {
     ),
     "drop_old_idempotency_keys": hot(lambda s: (), 100, 1000, "idempotency_keys_age"),
     "keep_first_send": hot(
-        lambda s: (s.open[0], "u", b"", "default", "k"), 1, 100, "task_payloads_pkey"
+        lambda s: (s.open[0], "u", b"", "default", "k", None), 1, 100, "task_payloads_pkey"
     ),
     "lock_one": hot(lambda s: (s.open[0],), 1, 20, TASKS),
     "lock_pauses": hot(lambda s: ("default", ["runware"], ["default"], [True]), 10, 20),
@@ -155,13 +155,14 @@ WRITES = {
             times(60),
             times(None),
             None,
-            times(None),
+            *[times(None)] * 3,
         ),
         2 * BATCH,
         MANY,
     ),
+    "name_fallbacks": hot(lambda s: (s.ended, new()), BATCH, MANY, "task_payloads_pkey"),
     "insert_payloads": hot(
-        lambda s: (new(), times("{}"), times("{}"), times("{}"), times("[]"), times(None)),
+        lambda s: (new(), *[times("{}")] * 3, times("[]"), *[times(None)] * 2),
         2 * BATCH,
         MANY,
     ),
@@ -180,7 +181,7 @@ WRITES = {
     "answer_idempotency_key": hot(
         lambda s: ("default", "POST", "/v1/tasks", "key-7", 202, None, b""),
         1,
-        50,
+        200,
         "idempotency_keys_pkey",
     ),
 }

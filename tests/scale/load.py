@@ -15,7 +15,7 @@ TASKS = """
 INSERT INTO callboard.tasks
   (task_uuid, tenant, provider, account, pinned, model, state, priority, results_expected, created_at, start_by,
    deadline_seconds, first_sent_at, sent_at, submitted_at, finished_at, attempts, upstream_id, polls, look_again_at,
-   slot_since, event_sequence, terminal_event, retry_of)
+   slot_since, event_sequence, terminal_event, retry_of, batch_id)
 SELECT md5('task' || n)::uuid, CASE n % 50 WHEN 7 THEN 'other' ELSE 'default' END,
        CASE WHEN n % 10 < 7 THEN 'runware' ELSE 'sync' END,
        CASE n % 20 WHEN 3 THEN 'second' ELSE 'default' END, n % 20 = 3, 'model:' || n % 12, s.state,
@@ -28,7 +28,7 @@ SELECT md5('task' || n)::uuid, CASE n % 50 WHEN 7 THEN 'other' ELSE 'default' EN
        CASE WHEN f.sent_at IS NOT NULL AND (f.finished_at IS NULL OR n % 1000 = 6) THEN f.sent_at END,
        CASE WHEN s.state = 'queued' THEN 0 WHEN f.finished_at IS NULL THEN 1 ELSE 2 END,
        CASE WHEN f.finished_at IS NOT NULL THEN md5('end' || n)::uuid END,
-       CASE WHEN n % 200 = 9 THEN md5('task' || n - 9)::uuid END
+       CASE WHEN n % 200 = 9 THEN md5('task' || n - 9)::uuid END, CASE WHEN n % 10 = 8 THEN md5('batch' || n / 5000)::uuid END
 FROM generate_series(1, $1::integer + $2::integer) AS n,
      LATERAL (SELECT CASE WHEN n > $1 + $2 * 0.4 THEN 'queued' WHEN n > $1 + $2 * 0.38 THEN 'submitting'
                           WHEN n > $1 THEN 'processing' WHEN n % 100 < 6 THEN 'failed' WHEN n % 100 = 6 THEN 'timed_out'
@@ -38,6 +38,14 @@ FROM generate_series(1, $1::integer + $2::integer) AS n,
      LATERAL (SELECT CASE WHEN n <= $1 THEN c.at + interval '3 minutes' END AS finished_at,
                      CASE WHEN s.state NOT IN ('queued', 'rejected') THEN c.at + interval '2 seconds' END AS sent_at) AS f
 ORDER BY n
+"""
+BATCHES = """
+INSERT INTO callboard.batches (id, tenant, total, created_at, finished_at, event_id)
+SELECT b.batch_id, 'default', b.total, b.created_at, b.finished_at, CASE WHEN b.finished_at IS NOT NULL THEN gen_random_uuid() END
+FROM (SELECT t.batch_id, count(*) AS total, min(t.created_at) AS created_at,
+             CASE WHEN bool_and(t.finished_at IS NOT NULL) THEN max(t.finished_at) END AS finished_at
+      FROM callboard.tasks AS t WHERE t.batch_id IS NOT NULL GROUP BY t.batch_id) AS b
+ORDER BY b.created_at
 """
 PAYLOADS = """
 INSERT INTO callboard.task_payloads (task_uuid, request, metadata, labels, notify_url, first_url, first_body, first_account)
@@ -134,6 +142,7 @@ FROM (SELECT task_uuid, sent_at, provider, account, row_number() OVER (PARTITION
 WHERE s.provider = t.provider AND s.account = t.account AND s.slot_no = t.n AND t.n <= 350
 """
 STEPS = (
+    BATCHES,
     PAYLOADS,
     LABELS,
     RESULTS,

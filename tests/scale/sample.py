@@ -25,6 +25,7 @@ class Sample:
     pending: Sequence[Any]
     callback_id: int
     event: Any
+    batch: UUID
     last_seq: int
     queue_floors: Sequence[int | None]
     due_floor: datetime
@@ -77,6 +78,9 @@ async def draw(conn: Any) -> Sample:
         event=await conn.fetchrow(
             "SELECT incarnation, xid::text::bigint AS xid, seq, task_uuid FROM callboard.events"
             " ORDER BY incarnation, xid, seq OFFSET 5000 LIMIT 1"
+        ),
+        batch=await conn.fetchval(
+            "SELECT id FROM callboard.batches WHERE finished_at IS NULL ORDER BY seq DESC LIMIT 1"
         ),
         last_seq=await conn.fetchval("SELECT max(seq) FROM callboard.tasks"),
         queue_floors=await tasks.queue_floors(conn, "runware", "second"),

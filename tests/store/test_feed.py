@@ -10,7 +10,8 @@ import pytest
 from service.core.errors import CursorExpired
 from service.flows import cursors
 from service.flows.look import Page
-from service.store import events, transitions, upkeep
+from service.flows.upkeep import Upkeep
+from service.store import events, outbox, upkeep
 from service.store.events import NewEvent
 from service.store.pool import Conn, Pool, create_pool
 from tests.support.flows import TENANT, Wire, elsewhere
@@ -30,7 +31,7 @@ async def write(
     """Write an event; it is there for others once the transaction commits."""
     event = NewEvent(uuid4(), TENANT, kind, of or uuid4(), 1, b"{}")
     at = at or await upkeep.clock(conn)
-    await transitions.write_events(conn, at, "https://board.example", [event], [])
+    await outbox.write(conn, at, "https://board.example", [event], [])
     return event.id
 
 
@@ -203,8 +204,8 @@ async def _old_days(pool: Pool) -> datetime:
 
 
 async def _incarnation(pool: Pool) -> int:
-    async with pool.acquire() as conn:
-        return await events.raise_incarnation(conn)
+    await Upkeep(pool, 30).renew_feed()
+    return int(await pool.fetchval("SELECT incarnation FROM callboard.feed"))
 
 
 async def test_the_same_cluster_keeps_its_incarnation(pool: Pool) -> None:

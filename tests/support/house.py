@@ -16,9 +16,11 @@ from service.flows.accounts import Accounts
 from service.flows.admit import Admit
 from service.flows.apply import Applied, Apply, Change
 from service.flows.batcher import Batcher
+from service.flows.conclude import Conclude
 from service.flows.deliver import Deliver, DeliveryPolicy
 from service.flows.fanout import Fanout
 from service.flows.floor import FloorPolicy
+from service.flows.gather import Gather
 from service.flows.look import Look
 from service.flows.operate import Operate
 from service.flows.pending import Pending
@@ -65,6 +67,8 @@ class House:
     sink: FakeSink
     apply: Apply
     accept: Accept
+    gather: Gather
+    conclude: Conclude
     submit: Submit
     receive: Receive
     batcher: Batcher[Incoming, CallbackOutcome]
@@ -109,8 +113,12 @@ def make_house(
     reads_per_minute: int = 0,
     patience_s: float = 4.0,
     fake: type[FakeProvider] = FakeProvider,
+    keyless: bool = False,
 ) -> House:
-    """Put all flows together; `off` says of providers why they are off, `fake` what plays them."""
+    """Put all flows together; `off` says of providers why they are off, `fake` what plays them.
+
+    `keyless` houses have no key in their environment.
+    """
     dice = dice or LoadedDice()
     wake, vault, sink = Wake(), Vault([b"k" * 32]), FakeSink()
     providers = {name: fake(name) for name in ("runware", "sync")}
@@ -120,6 +128,8 @@ def make_house(
                 p,
                 Limits(concurrency, per_minute, reads_per_minute),
                 cannot_call_back=(off or {}).get(n),
+                keyless="The provider is off: it has no key.",
+                clients={} if keyless else None,
                 make_client=p.by_account,
             )
             for n, p in providers.items()
@@ -129,9 +139,10 @@ def make_house(
         poll_only=False,
     )
     policies = dict.fromkeys(providers, policy)
-    apply = Apply(pool, wake, dice, Fanout(dice, PUBLIC_URL), policies)
+    fanout = Fanout(dice, PUBLIC_URL)
+    apply = Apply(pool, wake, dice, fanout, policies)
     accounts = Accounts(pool, wake, dice, vault, upstreams)
-    views = Views()
+    views = Views(upstreams)
     accept = Accept(pool, wake, dice, upstreams, views, Defaults(3600, 604_800))
     receive = Receive(pool, wake, apply, upstreams)
     submit = Submit(pool, apply, upstreams, accounts, worker=WORKER, lease_s=60.0, floor=FLOOR)
@@ -145,6 +156,8 @@ def make_house(
         sink=sink,
         apply=apply,
         accept=accept,
+        gather=Gather(pool, wake, dice, views),
+        conclude=Conclude(pool, wake, dice, fanout, views),
         submit=submit,
         receive=receive,
         batcher=Batcher(

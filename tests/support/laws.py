@@ -1,55 +1,25 @@
-"""The laws of a task and of a decision, each a plain function whose docstring is the law.
+"""The laws of a task, of a decision and of a whole life: each a plain function whose docstring is the law.
 
-`check_task` holds for every row at every moment, `check_step` for every decision. Both raise AssertionError
-and know nothing of how the task got there. What holds for a whole life is in `laws_of_history`.
+The one place where they are written. `check_task` holds for every row at every moment, `check_step` for every
+decision, `remember` for all that ever happened to one task. All raise AssertionError. Hypothesis, the walk over
+all sequences (tests/models) and the tests of flows and store use the same ones.
 """
 
-from collections import Counter
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Iterable
+from dataclasses import replace
 
-from service.core.decision import Announcement, Decision, Verdict
 from service.core.inputs import (
     Accepted,
-    Input,
     Refused,
     Report,
-    SendStarted,
     SubmitUnknown,
     TryLater,
 )
 from service.core.states import FINAL, MOVES, ResultState, State
-from service.core.task import Policy, Task
+from service.core.task import Task
+from tests.support.steps import Memory, Step, paid_of, told_of
 
 TERMINAL = frozenset(f"task.{state.value}" for state in FINAL)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One input to a task, when it came, and what was decided."""
-
-    now: datetime
-    before: Task
-    event: Input
-    decision: Decision
-    policy: Policy
-
-    @property
-    def after(self) -> Task:
-        return self.decision.task
-
-    @property
-    def moved(self) -> bool:
-        return self.decision.verdict is Verdict.MOVE
-
-    @property
-    def told(self) -> list[str]:
-        return [a.type for a in self.decision.announce]
-
-    @property
-    def sends(self) -> bool:
-        """Whether bytes leave now: only what is being sent afterwards is sent."""
-        return isinstance(self.event, SendStarted) and self.moved and self.after.being_sent
 
 
 # Of a task, at every moment.
@@ -137,17 +107,11 @@ def an_end_without_a_video_says_why(task: Task) -> None:
 
 
 OF_A_TASK = (
-    final_means_finished,
-    somebody_looks,
-    a_place_is_held_since_a_send,
-    a_lease_is_of_what_is_looked_at,
-    nothing_is_upstream_of_a_queued_task,
-    a_sent_task_has_a_deadline,
-    every_result_has_its_row,
-    a_result_is_what_its_state_says,
-    a_video_is_kept_once,
-    a_final_state_says_what_the_results_say,
-    an_end_without_a_video_says_why,
+    *(final_means_finished, somebody_looks, a_place_is_held_since_a_send),
+    *(a_lease_is_of_what_is_looked_at, nothing_is_upstream_of_a_queued_task),
+    *(a_sent_task_has_a_deadline, every_result_has_its_row, a_result_is_what_its_state_says),
+    *(a_video_is_kept_once, a_final_state_says_what_the_results_say),
+    *(an_end_without_a_video_says_why,),
 )
 
 # Of one decision.
@@ -196,26 +160,6 @@ def what_never_changes(step: Step) -> None:
     assert now.task_uuid == was.task_uuid
     assert now.results_expected == was.results_expected
     assert (now.lease_no, now.event_sequence) == (was.lease_no, was.event_sequence)
-
-
-def the_end_is_told_once(step: Step) -> None:
-    """Exactly the decision that ends a task tells its terminal event."""
-    ended = step.after.final and not step.before.final
-    assert [t for t in step.told if t in TERMINAL] == [f"task.{step.after.state}"] * ended
-
-
-def every_settled_result_is_told(step: Step) -> None:
-    """What is told of results is what changed, each once; open results of a canceled task are silent."""
-    was = {r.index: r.state for r in step.before.results}
-    names = {
-        ResultState.COMPLETED: "video.completed",
-        ResultState.FAILED: "video.failed",
-        ResultState.LATE: "video.late",
-    }
-    changed = [r for r in step.after.results if was.get(r.index) is not r.state]
-    expected = [Announcement(names[r.state], r.index) for r in changed if r.state in names]
-    told = [a for a in step.decision.announce if a.type.startswith("video.")]
-    assert Counter(told) == Counter(expected)
 
 
 def events_come_in_order(step: Step) -> None:
@@ -271,18 +215,46 @@ def no_refusal_after_an_unknown_is_final(step: Step) -> None:
 
 
 OF_A_STEP = (
-    only_a_move_changes,
-    states_move_by_the_table,
-    what_is_final_stays,
-    settled_results_stay,
-    what_never_changes,
-    the_end_is_told_once,
-    every_settled_result_is_told,
-    events_come_in_order,
-    a_place_is_given_up_only_when_it_ended,
-    the_next_look_is_in_time,
-    a_resend_is_allowed,
-    no_refusal_after_an_unknown_is_final,
+    *(only_a_move_changes, states_move_by_the_table, what_is_final_stays, settled_results_stay),
+    *(what_never_changes, events_come_in_order, a_place_is_given_up_only_when_it_ended),
+    *(the_next_look_is_in_time, a_resend_is_allowed, no_refusal_after_an_unknown_is_final),
+)
+
+
+# Of a life.
+
+
+def nothing_is_told_twice(memory: Memory, step: Step) -> None:
+    """Every event of a task, its videos' included, is told at most once in its life."""
+    told = step.decision.announce
+    assert len({*told}) == len(told)
+    assert not memory.told & {*told}
+
+
+def all_that_is_settled_was_told(memory: Memory, step: Step) -> None:
+    """Each settled result has exactly one event, each open or canceled one none; so has the end."""
+    told = memory.told | {*step.decision.announce}
+    assert {a for a in told if a.result_index is not None} == told_of(step.after.results)
+    ends = [a.type for a in told if a.type in TERMINAL]
+    assert ends == [f"task.{step.after.state}"] * step.after.final
+
+
+def no_paid_video_is_silent(memory: Memory, step: Step) -> None:
+    """Every video that any report ever carried is kept, and nothing else is."""
+    assert paid_of(step.after.results) == memory.paid | {v.video_uuid for v in step.videos}
+
+
+def one_send_at_a_time(memory: Memory, step: Step) -> None:
+    """A send waits until the one before was answered and read, or must have ended and was read."""
+    if step.sends and memory.sent_at is not None:
+        over = memory.sent_at + step.policy.call_limit + step.policy.resend_margin
+        assert memory.read
+        assert memory.answered or step.now >= over
+
+
+OF_A_LIFE = (
+    *(nothing_is_told_twice, all_that_is_settled_was_told, no_paid_video_is_silent),
+    *(one_send_at_a_time,),
 )
 
 
@@ -297,3 +269,17 @@ def check_step(step: Step) -> None:
     for law in OF_A_STEP:
         law(step)
     check_task(step.after)
+
+
+def remember(memory: Memory, step: Step) -> Memory:
+    """Hold a step against all that was before it, and give what is to be remembered from now on."""
+    for law in OF_A_LIFE:
+        law(memory, step)
+    return memory.after(step)
+
+
+def check_history(history: Iterable[Step]) -> None:
+    """Hold all that happened to one task since it was queued against the laws of a life."""
+    memory = Memory()
+    for step in history:
+        memory = remember(memory, step)

@@ -70,6 +70,15 @@ class Process:
                 stderr=log,
             )
 
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        if self._child is not None and self._child.poll() is None:
+            self._child.send_signal(number)
+
+    def wait(self) -> int | None:
+        """Wait for its end; gives its exit code."""
+        return None if self._child is None else self._child.wait(30)
+
     def kill(self) -> None:
         """Kill it with -9."""
         if self._child is not None:
@@ -87,6 +96,17 @@ class Process:
             except subprocess.TimeoutExpired:
                 self.kill()
         return self._child.returncode
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it stands still (Linux)."""
+        if self._child is None:
+            return False
+        try:
+            told = Path(f"/proc/{self._child.pid}/stat").read_text("utf-8")
+        except OSError:
+            return False
+        return told.rpartition(")")[2].split()[0] == "T"
 
     @property
     def alive(self) -> bool:

@@ -29,8 +29,8 @@ from service.core.inputs import (
 )
 from service.core.states import State
 from service.core.task import Fault, FaultKind, Policy, Result, Task, Video
-from tests.support.laws import Step, check_step
-from tests.support.laws_of_history import check_history
+from tests.support.laws import check_history, check_step
+from tests.support.steps import Step
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 UUID4 = UUID("6f2f1d6c-9d6a-4b5e-8c1e-0a4f5b6c7d8e")

@@ -127,14 +127,22 @@ async def serving(
     patience_s: float = 4.0,
     flushers: int = 2,
     fake: type[FakeProvider] = FakeProvider,
+    keyless: bool = False,
 ) -> AsyncIterator[Api]:
     """Serve the web of a house until the block ends; its inbox is flushed as in production."""
     house = make_house(
-        pool, dice=SystemDice(), off=off, concurrency=500, patience_s=patience_s, fake=fake
+        pool,
+        dice=SystemDice(),
+        off=off,
+        concurrency=500,
+        patience_s=patience_s,
+        fake=fake,
+        keyless=keyless,
     )
     health = Health()
     deps = Deps(
         accept=house.accept,
+        gather=house.gather,
         operate=house.operate,
         look=house.look,
         subscribe=house.subscribe,
@@ -151,6 +159,7 @@ async def serving(
         version="1.2.3",
         limits=limits or Limits(),
     )
+    await house.accounts.ready()
     running = await start(make_app(deps), "127.0.0.1", 0, handler_grace_s=HANDLER_GRACE_S)
     loops = [asyncio.create_task(_flush(house)) for _ in range(flushers)]
     try:

@@ -24,6 +24,7 @@ from tests.support.web import PUBLIC, Api, submission
     [
         ("POST", "/v1/tasks"),
         ("GET", "/v1/tasks"),
+        ("POST", "/v1/batches"),
         ("GET", "/v1/events"),
         ("GET", "/%76%31/tasks"),
         ("DELETE", "/v1/subscriptions/x"),

@@ -245,3 +245,13 @@ def test_every_wakes_at_a_bell() -> None:
 def test_every_ends_at_once_when_it_is_told_to_stop(topic: Topic | None) -> None:
     loop = Every("steps", Steps([]), POLL_S, wake=Wake(), topic=topic)
     assert in_no_time(stopped_after(5, loop)) == pytest.approx(5, abs=0.1)
+
+
+def test_what_a_loop_tells_itself_is_told_to_no_other_process() -> None:
+    wake, told = Wake(), list[object]()
+    wake.teller = lambda *said: told.append(said)
+    in_no_time(stopped_after(100, Job([1, 2]).lanes(wake)))
+    assert told == []
+    wake.ring([Topic.SUBMIT])
+    wake.ring([])
+    assert told == [(frozenset({Topic.SUBMIT}), ())]

@@ -29,22 +29,28 @@ FROM callboard.accounts AS a, generate_series(1, a.concurrency) AS n (slot_no)
 WHERE a.tenant = $1::text AND a.provider = $2::text AND a.account = $3::text
 ON CONFLICT DO NOTHING
 
--- name: remove_account
--- Remove an account whose places are all free; its tasks in the queue that name it wait until it is back.
+-- name: lock_account
+-- Lock an account to remove it: nobody claims for it meanwhile, and who claims now is waited for.
 -- $1 text tenant
 -- $2 text provider
 -- $3 text account
-WITH free AS (
-  DELETE FROM callboard.slots AS s
-  WHERE s.tenant = $1::text AND s.provider = $2::text AND s.account = $3::text
-    AND NOT EXISTS (SELECT FROM callboard.slots AS o
-                    WHERE o.tenant = s.tenant AND o.provider = s.provider AND o.account = s.account
-                      AND o.task_uuid IS NOT NULL)
-  RETURNING 1)
-SELECT count(*) FROM free
+SELECT a.account FROM callboard.accounts AS a
+WHERE a.tenant = $1::text AND a.provider = $2::text AND a.account = $3::text
+FOR UPDATE
+
+-- name: remove_slots
+-- Remove the places of a locked account, if all of them are free.
+-- $1 text tenant
+-- $2 text provider
+-- $3 text account
+DELETE FROM callboard.slots AS s
+WHERE s.tenant = $1::text AND s.provider = $2::text AND s.account = $3::text
+  AND NOT EXISTS (SELECT FROM callboard.slots AS o
+                  WHERE o.tenant = s.tenant AND o.provider = s.provider AND o.account = s.account
+                    AND o.task_uuid IS NOT NULL)
 
 -- name: forget_account
--- The second half of a removal, once its places are gone.
+-- The second half of a removal, once its places are gone; its tasks in the queue that name it wait until it is back.
 -- $1 text tenant
 -- $2 text provider
 -- $3 text account
@@ -52,15 +58,16 @@ DELETE FROM callboard.accounts AS a
 WHERE a.tenant = $1::text AND a.provider = $2::text AND a.account = $3::text
   AND NOT EXISTS (SELECT FROM callboard.slots AS s
                   WHERE s.tenant = a.tenant AND s.provider = a.provider AND s.account = a.account)
-RETURNING a.account
+RETURNING (SELECT count(*) FROM callboard.tasks AS t
+           WHERE t.state = 'queued' AND t.provider = a.provider AND t.queue = a.account)::integer AS named
 
 -- name: list_accounts
--- All accounts, with how many places are taken.
+-- All accounts, with how many places are taken, and since when the newest of them is.
 -- $1 text tenant
-SELECT a.*, coalesce(s.taken, 0) AS taken, clock_timestamp() AS now
+SELECT a.*, coalesce(s.taken, 0) AS taken, s.taken_at, clock_timestamp() AS now
 FROM callboard.accounts AS a
-LEFT JOIN (SELECT tenant, provider, account, count(*)::integer AS taken FROM callboard.slots
-           WHERE task_uuid IS NOT NULL GROUP BY tenant, provider, account) AS s
+LEFT JOIN (SELECT tenant, provider, account, count(*)::integer AS taken, max(taken_at) AS taken_at
+           FROM callboard.slots WHERE task_uuid IS NOT NULL GROUP BY tenant, provider, account) AS s
   USING (tenant, provider, account)
 WHERE a.tenant = $1::text
 ORDER BY a.provider, a.account
@@ -78,7 +85,10 @@ WHERE a.tenant = $1::text AND a.credentials IS NOT NULL
 SELECT a.provider, a.account, a.held_for, a.paused_until, a.pauses, a.per_minute, a.send_at,
        EXISTS (SELECT FROM callboard.slots AS s
                WHERE s.tenant = a.tenant AND s.provider = a.provider AND s.account = a.account
-                 AND s.task_uuid IS NULL AND s.slot_no <= a.concurrency) AS free
+                 AND s.task_uuid IS NULL AND s.slot_no <= a.concurrency
+               OFFSET (SELECT count(*) FROM callboard.slots AS o
+                       WHERE o.tenant = a.tenant AND o.provider = a.provider AND o.account = a.account
+                         AND o.slot_no > a.concurrency AND o.task_uuid IS NOT NULL)) AS free
 FROM callboard.accounts AS a
 WHERE a.tenant = $1::text AND a.provider = ANY ($2::text[])
 
@@ -111,22 +121,28 @@ WHERE a.tenant = $1::text AND a.provider = $2::text AND a.account = $3::text
 FOR NO KEY UPDATE OF a SKIP LOCKED
 
 -- name: give_back_slots
--- Free the places whose claims ended unsent: nobody may send under a lease that is over.
+-- Free the places whose claims ended unsent: nobody may send under a lease that is over. A taken place is only
+-- touched by who holds its task's lock: so it is here, and nobody ever waits for a place. Task by task: a join may
+-- read all that is queued.
 -- $1 text tenant
 -- $2 text provider
 -- $3 text account
 -- $4 timestamptz now, or null
+WITH unsent AS MATERIALIZED (
+  SELECT t.task_uuid
+  FROM callboard.slots AS o,
+       LATERAL (SELECT t.task_uuid FROM callboard.tasks AS t
+                WHERE t.task_uuid = o.task_uuid AND t.state = 'queued'
+                  AND (t.lease_until IS NULL OR t.lease_until <= coalesce($4::timestamptz, clock_timestamp()))
+                LIMIT 1
+                FOR NO KEY UPDATE SKIP LOCKED) AS t
+  WHERE o.tenant = $1::text AND o.provider = $2::text AND o.account = $3::text AND o.task_uuid IS NOT NULL)
 UPDATE callboard.slots AS s SET task_uuid = NULL, taken_at = NULL
-FROM (SELECT o.tenant, o.provider, o.account, o.slot_no FROM callboard.slots AS o
-      LEFT JOIN callboard.tasks AS t ON t.task_uuid = o.task_uuid
-      WHERE o.tenant = $1::text AND o.provider = $2::text AND o.account = $3::text AND o.task_uuid IS NOT NULL
-        AND (t.task_uuid IS NULL OR (t.state = 'queued' AND (t.lease_until IS NULL
-             OR t.lease_until <= coalesce($4::timestamptz, clock_timestamp()))))
-      FOR NO KEY UPDATE OF o SKIP LOCKED) AS stale
-WHERE (s.tenant, s.provider, s.account, s.slot_no) = (stale.tenant, stale.provider, stale.account, stale.slot_no)
+WHERE s.task_uuid = ANY (ARRAY(SELECT unsent.task_uuid FROM unsent))
+  AND s.tenant = $1::text AND s.provider = $2::text AND s.account = $3::text
 
 -- name: free_slots
--- Free places of an account, locked.
+-- Free places of an account, locked. Where it had more places once, tasks in those beyond count too.
 -- $1 text tenant
 -- $2 text provider
 -- $3 text account
@@ -137,11 +153,14 @@ WHERE s.tenant = $1::text AND s.provider = $2::text AND s.account = $3::text
   AND s.task_uuid IS NULL AND s.slot_no <= $4::integer
 ORDER BY s.slot_no
 LIMIT $5::integer
-FOR NO KEY UPDATE SKIP LOCKED
+OFFSET (SELECT count(*) FROM callboard.slots AS o
+        WHERE o.tenant = $1::text AND o.provider = $2::text AND o.account = $3::text
+          AND o.slot_no > $4::integer AND o.task_uuid IS NOT NULL)
+FOR NO KEY UPDATE OF s SKIP LOCKED
 
 -- name: leave_earlier_slots
 -- Free the places that claimed tasks still have from earlier claims that ended unsent, at whichever account.
--- $1 uuid[] tasks
+-- $1 uuid[] tasks, which are locked
 UPDATE callboard.slots AS s SET task_uuid = NULL, taken_at = NULL WHERE s.task_uuid = ANY ($1::uuid[])
 
 -- name: take_slots
@@ -167,13 +186,6 @@ UPDATE callboard.accounts AS a
 SET send_at = $4::timestamptz,
     paused_until = CASE WHEN a.pauses > 0 THEN coalesce($5::timestamptz, a.paused_until) END
 WHERE a.tenant = $1::text AND a.provider = $2::text AND a.account = $3::text
-
--- name: drop_claimed_slots
--- Free the places of claims that are given back.
--- $1 uuid[] tasks
-UPDATE callboard.slots AS s SET task_uuid = NULL, taken_at = NULL
-WHERE s.task_uuid = ANY ($1::uuid[])
-  AND (SELECT t.state FROM callboard.tasks AS t WHERE t.task_uuid = s.task_uuid) = 'queued'
 
 -- name: count_resend
 -- A send that is repeated takes its turn without waiting for it.

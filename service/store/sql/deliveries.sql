@@ -12,12 +12,13 @@
 -- $4 integer[] how much that is
 -- $5 integer the share of a target
 -- $6 timestamptz now, or null
--- $7 timestamptz only what was due from then on (`deliveries_floor`), or null
+-- $7 uuid the worker, or null
+-- $8 timestamptz only what was due from then on (`deliveries_floor`), or null
 WITH due AS MATERIALIZED (
   SELECT d.created_at, d.id, d.target, d.next_at
   FROM callboard.deliveries AS d
   WHERE d.state = 'pending' AND d.next_at <= (SELECT coalesce($6::timestamptz, clock_timestamp()))
-    AND d.next_at >= coalesce($7::timestamptz, '-infinity')
+    AND d.next_at >= coalesce($8::timestamptz, '-infinity')
     AND d.target <> ALL (ARRAY(SELECT u.target FROM unnest($3::uuid[], $4::integer[]) AS u (target, n)
                                WHERE u.n >= $5::integer))
     AND (SELECT e.id FROM callboard.deliveries AS e
@@ -33,7 +34,7 @@ shared AS (
   FROM due LEFT JOIN unnest($3::uuid[], $4::integer[]) AS u (target, n) USING (target)),
 taken AS (
   UPDATE callboard.deliveries AS d
-  SET state = 'sending', attempts = d.attempts + 1, lease_no = d.lease_no + 1,
+  SET state = 'sending', attempts = d.attempts + 1, lease_no = d.lease_no + 1, lease_owner = $7::uuid,
       lease_until = coalesce($6::timestamptz, clock_timestamp()) + make_interval(secs => $2::double precision)
   FROM unnest(ARRAY(SELECT s.created_at FROM shared AS s WHERE s.place <= $5::integer ORDER BY s.id),
               ARRAY(SELECT s.id FROM shared AS s WHERE s.place <= $5::integer ORDER BY s.id)) AS s (created_at, id)

@@ -50,18 +50,25 @@ WHERE (e.incarnation, e.xid, e.seq) > ($2::integer, ($3::bigint)::text::xid8, $4
 ORDER BY e.incarnation, e.xid, e.seq
 LIMIT $6::integer
 
+-- name: incarnation_ended
+-- Whether this cluster is not the one that wrote the feed (a dump and restore), or its transaction counter is behind
+-- what was stored. The counter is read before the events: what they hold was given out by then.
+SELECT f.system_identifier <> c.system_identifier
+       OR pg_snapshot_xmax(pg_current_snapshot()) <= coalesce(
+            (SELECT max(e.xid) FROM callboard.events AS e WHERE e.incarnation = f.incarnation), '0'::xid8)
+FROM callboard.feed AS f, pg_catalog.pg_control_system() AS c
+
 -- name: raise_incarnation
--- Begin a new incarnation when this cluster is not the one that wrote the feed (a dump and restore), or its
--- transaction counter is behind what was stored; answers with the incarnation.
+-- Begin a new incarnation; answers with it. Whoever calls this holds the fence and looked again under it.
 UPDATE callboard.feed AS f
-SET incarnation = CASE
-      WHEN f.system_identifier <> c.system_identifier
-        OR pg_current_xact_id() < (SELECT coalesce(max(e.xid), '0'::xid8) FROM callboard.events AS e
-                                   WHERE e.incarnation = f.incarnation)
-      THEN f.incarnation + 1 ELSE f.incarnation END,
-    system_identifier = c.system_identifier
+SET incarnation = f.incarnation + 1, system_identifier = c.system_identifier
 FROM pg_catalog.pg_control_system() AS c
 RETURNING f.incarnation
+
+-- name: fence_events
+-- Wait until nobody writes events, and let nobody begin before this transaction ends: writers of events hold this
+-- lock shared, from their first statement on.
+SELECT pg_advisory_xact_lock(7301955821)
 
 -- name: feed_lag
 -- Seconds by which the oldest running transaction holds the feed back: the age of the first event that waits.

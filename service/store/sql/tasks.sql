@@ -13,15 +13,18 @@
 -- $9 uuid[] the task each repeats, or null
 -- $10 timestamptz now, or null for the database's clock
 -- $11 text[] the account each names, or null for any
+-- $12 uuid[] the batch each belongs to, or null
+-- $13 uuid[] the task each is tried instead of, or null
 INSERT INTO callboard.tasks (task_uuid, tenant, provider, model, state, priority, results_expected,
-                             created_at, start_by, deadline_seconds, look_again_at, retry_of, account, pinned)
+                             created_at, start_by, deadline_seconds, look_again_at, retry_of, account, pinned,
+                             batch_id, fallback_of)
 SELECT n.task_uuid, $2::text, n.provider, n.model, 'queued', n.priority, n.results_expected,
        c.at, c.at + make_interval(secs => n.start_within), n.deadline_seconds, c.at, n.retry_of,
-       coalesce(n.account, 'default'), n.account IS NOT NULL
+       coalesce(n.account, 'default'), n.account IS NOT NULL, n.batch_id, n.fallback_of
 FROM unnest($1::uuid[], $3::text[], $4::text[], $5::smallint[], $6::smallint[], $7::integer[],
-            $8::integer[], $9::uuid[], $11::text[]) WITH ORDINALITY
+            $8::integer[], $9::uuid[], $11::text[], $12::uuid[], $13::uuid[]) WITH ORDINALITY
      AS n (task_uuid, provider, model, priority, results_expected, start_within, deadline_seconds,
-           retry_of, account, position),
+           retry_of, account, batch_id, fallback_of, position),
      (SELECT coalesce($10::timestamptz, clock_timestamp()) AS at) AS c
 ORDER BY n.position
 ON CONFLICT (task_uuid) DO NOTHING
@@ -35,11 +38,20 @@ RETURNING task_uuid, seq, created_at
 -- $4 jsonb[] labels
 -- $5 text[] warnings, a JSON array each
 -- $6 text[] notify URLs, or null
-INSERT INTO callboard.task_payloads (task_uuid, request, metadata, labels, warnings, notify_url)
+-- $7 text[] what is tried instead, or null
+INSERT INTO callboard.task_payloads (task_uuid, request, metadata, labels, warnings, notify_url, fallback)
 SELECT n.task_uuid, n.request, n.metadata, n.labels,
-       ARRAY(SELECT jsonb_array_elements_text(n.warnings::jsonb)), n.notify_url
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::text[])
-     AS n (task_uuid, request, metadata, labels, warnings, notify_url)
+       ARRAY(SELECT jsonb_array_elements_text(n.warnings::jsonb)), n.notify_url, n.fallback
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::text[], $7::text[])
+     AS n (task_uuid, request, metadata, labels, warnings, notify_url, fallback)
+
+-- name: name_fallbacks
+-- Note which task was started instead; the tasks are locked by whoever ends them.
+-- $1 uuid[] tasks
+-- $2 uuid[] what was started instead
+UPDATE callboard.task_payloads AS p SET fallback_task = n.fallback_task
+FROM unnest($1::uuid[], $2::uuid[]) AS n (task_uuid, fallback_task)
+WHERE p.task_uuid = n.task_uuid
 
 -- name: insert_labels
 -- Make labels findable.
@@ -170,6 +182,7 @@ UPDATE callboard.tasks AS t
 SET lease_until = NULL
 FROM unnest($1::uuid[], $2::bigint[]) AS n (task_uuid, lease_no)
 WHERE t.task_uuid = n.task_uuid AND t.lease_no = n.lease_no AND t.state = 'queued'
+RETURNING t.task_uuid
 
 -- name: get_tasks
 -- Load tasks by their uuid.
@@ -184,7 +197,8 @@ SELECT r.* FROM callboard.results AS r WHERE r.task_uuid = ANY ($1::uuid[]) ORDE
 -- name: get_cards
 -- Load what is shown of tasks, without their requests.
 -- $1 uuid[] tasks
-SELECT p.task_uuid, p.metadata, p.labels, p.warnings, p.notify_url, t.retry_of
+SELECT p.task_uuid, p.metadata, p.labels, p.warnings, p.notify_url, p.fallback, p.fallback_task, t.retry_of,
+       t.fallback_of, t.priority
 FROM callboard.task_payloads AS p JOIN callboard.tasks AS t USING (task_uuid)
 WHERE p.task_uuid = ANY ($1::uuid[])
 
@@ -206,8 +220,10 @@ FROM callboard.task_payloads AS p WHERE p.task_uuid = ANY ($1::uuid[])
 -- $3 bytea body
 -- $4 text account
 -- $5 text key hint
+-- $6 text fingerprint of the key that minted its callback URL's token, or null
 UPDATE callboard.task_payloads AS p
-SET first_url = $2::text, first_body = $3::bytea, first_account = $4::text, first_key_hint = $5::text
+SET first_url = $2::text, first_body = $3::bytea, first_account = $4::text, first_key_hint = $5::text,
+    first_callback_key = $6::text
 WHERE p.task_uuid = $1::uuid
 
 -- name: list_tasks
@@ -319,6 +335,35 @@ WHERE f.tenant = $1::text AND f.key = ($7::text[])[1] AND f.value = ($8::text[])
     JOIN callboard.task_labels AS l
       ON l.tenant = $1::text AND l.key = w.key AND l.value = w.value AND l.seq = t.seq))
 ORDER BY f.seq DESC
+LIMIT $10::integer
+
+-- name: list_tasks_of_batch
+-- The same of one batch: a statement of its own, because a plan for "this batch or any" reads all newer tasks.
+-- $1 text tenant
+-- $2 text state, or null
+-- $3 text provider, or null
+-- $4 text model, or null
+-- $5 timestamptz created after, or null
+-- $6 timestamptz created before, or null
+-- $7 text[] label keys
+-- $8 text[] label values
+-- $9 bigint only older than this seq, or null
+-- $10 integer how many
+-- $11 uuid batch
+SELECT t.*
+FROM callboard.tasks AS t
+WHERE t.tenant = $1::text AND t.batch_id = $11::uuid
+  AND ($2::text IS NULL OR t.state = $2::text)
+  AND ($3::text IS NULL OR t.provider = $3::text)
+  AND ($4::text IS NULL OR t.model = $4::text)
+  AND ($5::timestamptz IS NULL OR t.created_at > $5::timestamptz)
+  AND ($6::timestamptz IS NULL OR t.created_at < $6::timestamptz)
+  AND t.seq < coalesce($9::bigint, 9223372036854775807)
+  AND (cardinality($7::text[]) = 0 OR cardinality($7::text[]) = (
+    SELECT count(*) FROM unnest($7::text[], $8::text[]) AS w (key, value)
+    JOIN callboard.task_labels AS l
+      ON l.tenant = $1::text AND l.key = w.key AND l.value = w.value AND l.seq = t.seq))
+ORDER BY t.seq DESC
 LIMIT $10::integer
 
 -- name: latest_retry

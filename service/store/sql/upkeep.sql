@@ -27,7 +27,9 @@ SELECT coalesce(min(ahead), -1)::integer FROM (
 SELECT current_setting('server_version_num')::integer AS version, current_setting('fsync') AS fsync,
        current_setting('full_page_writes') AS full_page_writes,
        current_setting('synchronous_commit') AS synchronous_commit,
-       current_setting('default_transaction_isolation') AS isolation
+       current_setting('default_transaction_isolation') AS isolation,
+       current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
+       - coalesce(current_setting('reserved_connections', true), '0')::integer AS connections
 
 -- name: clock
 -- The one clock that times are compared on.
@@ -37,3 +39,9 @@ SELECT clock_timestamp()
 -- Wait for locks no longer than this for the rest of the transaction (a SET would outlive it behind a pooler).
 -- $1 text a time with its unit
 SELECT set_config('lock_timeout', $1::text, true)
+
+-- name: limit_transaction
+-- The time-outs of a transaction behind a pooler, where no session is ours to set up.
+-- $1 text a time with its unit
+SELECT set_config('statement_timeout', $1::text, true), set_config('lock_timeout', $1::text, true),
+       set_config('idle_in_transaction_session_timeout', '60s', true), set_config('jit', 'off', true)

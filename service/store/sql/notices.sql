@@ -1,0 +1,6 @@
+-- What processes tell each other: hints that shorten waits, never in a transaction that writes.
+
+-- name: notify_others
+-- Tell every process that listens.
+-- $1 text[] payloads, each below 8000 bytes
+SELECT pg_notify('callboard', n.payload) FROM unnest($1::text[]) AS n (payload)
