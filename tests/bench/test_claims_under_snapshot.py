@@ -56,7 +56,7 @@ async def looked_at(conn: Any, found: list[Any]) -> None:
 
 
 async def deliver(conn: Any, floor: Any) -> list[Any]:
-    return await deliveries.claim(conn, AT_ONCE, 60, {}, AT_ONCE, None, floor)
+    return await deliveries.claim(conn, AT_ONCE, 60, {}, AT_ONCE, floor=floor)
 
 
 async def delivered(conn: Any, found: list[Any]) -> None:

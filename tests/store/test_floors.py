@@ -116,7 +116,7 @@ async def test_a_claim_leaves_alone_what_lies_below_its_floor(conn: Any) -> None
     sent = await tasks.claim_queued(conn, "runware", "default", 9, 60, WORKER, at, [second, None])
     floor = NOW + timedelta(seconds=1)
     due = await tasks.claim_due(conn, 9, 60, WORKER, at, floor)
-    told = await deliveries.claim(conn, 9, 60, {}, 9, at, floor)
+    told = await deliveries.claim(conn, 9, 60, {}, 9, at, floor=floor)
     assert (len(sent), len(due.tasks), len(told)) == (2, 2, 2)
 
 
