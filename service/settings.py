@@ -98,6 +98,8 @@ class Settings(BaseSettings):
     fault_points: str = ""
     orphan_seconds: Seconds = 30
     loop_poll_seconds: Seconds = 1
+    claim_floor_seconds: Seconds = 10
+    claims_without_floor: Annotated[int, Field(ge=1, le=1000)] = 20
     pool_size: Annotated[int, Field(ge=4, le=500)] = 20
     statement_timeout_seconds: Seconds = 10
     drain_notice_seconds: Annotated[float, Field(ge=0, le=60)] = 0

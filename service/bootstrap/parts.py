@@ -23,6 +23,7 @@ from service.flows.conclude import Conclude
 from service.flows.deliver import Deliver, DeliveryPolicy
 from service.flows.erase import Erase
 from service.flows.fanout import Fanout
+from service.flows.floor import FloorPolicy
 from service.flows.gather import Gather
 from service.flows.heartbeat import Fitness, Heartbeat, Held
 from service.flows.keyring import Keyring
@@ -113,9 +114,18 @@ async def make_parts(
     worker, lease_s = me.worker, settings.lease_seconds
     # Half a lease: who cannot beat stops claiming well before others take its work over.
     fitness, held = Fitness(lease_s / 2), Held()
-    submit = Submit(pool, apply, upstreams, accounts, worker=worker, lease_s=lease_s)
+    floor = FloorPolicy(settings.claim_floor_seconds, settings.claims_without_floor)
+    submit = Submit(pool, apply, upstreams, accounts, worker=worker, lease_s=lease_s, floor=floor)
     reconcile = Reconcile(
-        pool, apply, submit, upstreams, accounts, worker=worker, lease_s=lease_s, held=held
+        pool,
+        apply,
+        submit,
+        upstreams,
+        accounts,
+        worker=worker,
+        lease_s=lease_s,
+        held=held,
+        floor=floor,
     )
     deliver = Deliver(pool, dice, vault, sinks, _delivery_policy(settings), worker=worker)
     upkeep = Upkeep(pool, settings.retention_days)
@@ -171,6 +181,7 @@ def _delivery_policy(settings: Settings) -> DeliveryPolicy:
         # An attempt and its recording: past it, another process sends again.
         lease_s=settings.delivery_timeout_seconds + 5,
         per_target=settings.delivery_per_target,
+        floor=FloorPolicy(settings.claim_floor_seconds, settings.claims_without_floor),
     )
 
 

@@ -18,6 +18,7 @@ import structlog
 from service.core.errors import Unavailable
 from service.core.event import StoredEvent
 from service.core.retry import delivery_wait
+from service.flows.floor import USUAL, Floor, FloorPolicy
 from service.flows.subscribe import SECRET_BYTES
 from service.ports import Dice, Outgoing, Sent, Sink, Target
 from service.store import deliveries, subscriptions, workers
@@ -38,6 +39,7 @@ class DeliveryPolicy:
     lease_s: float
     per_target: int
     """How many deliveries of one target may be under way here at once."""
+    floor: FloorPolicy = USUAL
 
 
 class Deliver:
@@ -58,6 +60,7 @@ class Deliver:
         self._vault = vault
         self._sinks = sinks
         self._policy = policy
+        self._floor = Floor(policy.floor, deliveries.floor)
         self._worker = worker
         self._under_way: Counter[UUID] = Counter()
         self.attempts: Counter[tuple[str]] = Counter()
@@ -68,11 +71,12 @@ class Deliver:
         under_way = self._under_way.copy()
         share = self._policy.per_target
         async with connection(self._pool) as conn:
+            floor = await self._floor.next(conn)
             while len(claimed) < limit:
                 room = limit - len(claimed)
                 lease_s = self._policy.lease_s
                 more = await deliveries.claim(
-                    conn, room, lease_s, under_way, share, owner=self._worker
+                    conn, room, lease_s, under_way, share, owner=self._worker, floor=floor
                 )
                 claimed += more
                 under_way.update(row["target"] for row in more)

@@ -18,6 +18,7 @@ from service.core.inputs import ReadFailed, Reading, ReadNothing, Report, Tick
 from service.core.task import Fault, FaultKind, FirstSend, Task
 from service.flows.accounts import Accounts
 from service.flows.apply import Apply, Change
+from service.flows.floor import USUAL, Floor, FloorPolicy
 from service.flows.heartbeat import Held
 from service.flows.submit import Submit
 from service.flows.upstreams import Upstreams
@@ -41,6 +42,7 @@ class Reconcile:
         worker: UUID,
         lease_s: float,
         held: Held | None = None,
+        floor: FloorPolicy = USUAL,
     ) -> None:
         self._pool = pool
         self._apply = apply
@@ -50,12 +52,14 @@ class Reconcile:
         self._worker = worker
         self._lease_s = lease_s
         self._held = held or Held()
+        self._floor = Floor(floor, tasks.due_floor)
         self.reads: Counter[tuple[str, str]] = Counter()
 
     async def claim(self, limit: int) -> list[tuple[Task, Step]]:
         """Claim tasks that are due, with what each needs."""
         async with connection(self._pool) as conn:
-            claimed = await tasks.claim_due(conn, limit, self._lease_s, self._worker)
+            floor = await self._floor.next(conn)
+            claimed = await tasks.claim_due(conn, limit, self._lease_s, self._worker, floor=floor)
         if claimed.now is None:
             return []
         now = claimed.now

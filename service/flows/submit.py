@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -18,6 +19,7 @@ from service.core.inputs import Accepted, Answer, Refused, SendStarted, SubmitUn
 from service.core.task import FirstSend, Task
 from service.flows.accounts import Accounts
 from service.flows.apply import Apply, Change
+from service.flows.floor import USUAL, Floor, FloorPolicy
 from service.flows.upstreams import Upstreams
 from service.ports import Provider
 from service.store import accounts, history, tasks
@@ -39,6 +41,7 @@ class Submit:
         *,
         worker: UUID,
         lease_s: float,
+        floor: FloorPolicy = USUAL,
     ) -> None:
         self._pool = pool
         self._apply = apply
@@ -46,6 +49,8 @@ class Submit:
         self._accounts = accounts
         self._worker = worker
         self._lease_s = lease_s
+        self._floor_policy = floor
+        self._floors: dict[Name, Floor[list[int | None]]] = {}
         self.answers: Counter[tuple[str, str]] = Counter()
 
     async def claim(self, limit: int) -> list[Task]:
@@ -74,9 +79,7 @@ class Submit:
             places = await accounts.free_slots(conn, name, turn.concurrency, most) if most else []
             if not places:
                 return ()
-            found = await tasks.claim_queued(
-                conn, name.provider, name.account, len(places), self._lease_s, self._worker
-            )
+            found = await self._claim_queued(conn, name, len(places))
             if not found:
                 return ()
             taken = dict(zip(places, (t.task_uuid for t in found), strict=False))
@@ -86,6 +89,22 @@ class Submit:
             if turn.per_minute or turn.half_open:
                 await accounts.turn_taken(conn, name, next_at, probed_until)
         return found
+
+    async def _claim_queued(self, conn: Conn, name: Name, most: int) -> Sequence[Task]:
+        floor = self._floors.get(name)
+        if floor is None:
+            find = partial(tasks.queue_floors, provider=name.provider, account=name.account)
+            floor = self._floors[name] = Floor(self._floor_policy, find)
+        floors = await floor.next(conn)
+        return await tasks.claim_queued(
+            conn,
+            name.provider,
+            name.account,
+            most,
+            self._lease_s,
+            self._worker,
+            floors=floors,
+        )
 
     async def work(self, task: Task) -> None:
         """Send a claimed task and apply the answer."""

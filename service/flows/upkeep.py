@@ -12,6 +12,8 @@ from service.store.workers import Seen
 log = structlog.get_logger()
 
 DAYS_AHEAD = 7
+MOST_COUNTED = 10_000
+"""A backlog is counted no further: a probe costs the same however long it is."""
 OLDEST, NEWEST = 150000, 190000
 ALIVE_S = 300.0
 """Who said nothing for longer counts no connections."""
@@ -21,7 +23,7 @@ FORGOTTEN_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """How the database does, for readiness and metrics."""
+    """How the database does, for readiness and metrics; counts end at MOST_COUNTED."""
 
     days_ahead: int
     pending_callbacks: int
@@ -66,8 +68,8 @@ class Upkeep:
             others = await workers.seen(conn)
             return Pulse(
                 await upkeep.days_ahead(conn),
-                await callbacks.pending_count(conn),
-                await deliveries.undelivered(conn),
+                await callbacks.pending_count(conn, MOST_COUNTED),
+                await deliveries.undelivered(conn, MOST_COUNTED),
                 await events.lag_seconds(conn),
                 len(others),
                 max((w.silent_s for w in others), default=0.0),

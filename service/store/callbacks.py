@@ -92,9 +92,9 @@ async def drop(conn: Conn, dropped: Sequence[Settled]) -> None:
     )
 
 
-async def pending_count(conn: Conn) -> int:
-    """Count the callbacks that wait to be applied."""
-    return int(await conn.fetchval(SQL["count_pending"]))
+async def pending_count(conn: Conn, most: int) -> int:
+    """Count the callbacks that wait to be applied, up to `most`."""
+    return int(await conn.fetchval(SQL["count_pending"], most))
 
 
 async def page(
@@ -106,9 +106,12 @@ async def page(
     limit: int,
 ) -> list[Record]:
     """Give a page of the inbox, newest first."""
-    return list(
-        await conn.fetch(SQL["list_callbacks"], tenant, task_uuid, outcome, before_id, limit)
-    )
+    if task_uuid is not None:
+        name = SQL["list_callbacks_of_task"]
+        return list(await conn.fetch(name, tenant, outcome, before_id, limit, task_uuid))
+    odd = outcome not in {None, CallbackOutcome.APPLIED}
+    name = SQL["list_odd_callbacks"] if odd else SQL["list_callbacks"]
+    return list(await conn.fetch(name, tenant, outcome, before_id, limit))
 
 
 async def get(conn: Conn, tenant: str, callback_id: int) -> Record | None:

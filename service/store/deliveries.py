@@ -7,6 +7,7 @@ from uuid import UUID
 
 from service.store.pool import Conn, Record
 from service.store.queries import load
+from service.store.tasks import LATE_S
 
 SQL = load("deliveries")
 
@@ -31,14 +32,21 @@ async def claim(
     share: int,
     now: datetime | None = None,
     owner: UUID | None = None,
+    floor: datetime | None = None,
 ) -> list[Record]:
     """Claim deliveries that are due, with all that sending them takes; no target gets more than its share."""
     targets, counts = list(under_way), list(under_way.values())
     return list(
         await conn.fetch(
-            SQL["claim_deliveries"], limit, lease_s, targets, counts, share, now, owner
+            SQL["claim_deliveries"], limit, lease_s, targets, counts, share, now, owner, floor
         )
     )
+
+
+async def floor(conn: Conn, now: datetime | None = None) -> datetime:
+    """Say from when on deliveries are due."""
+    found: datetime = await conn.fetchval(SQL["deliveries_floor"], LATE_S, now)
+    return found
 
 
 async def record(
@@ -68,6 +76,6 @@ async def rescue(conn: Conn, now: datetime | None = None) -> int:
     return len(await conn.fetch(SQL["rescue_deliveries"], now))
 
 
-async def undelivered(conn: Conn) -> int:
-    """Count the deliveries that wait or are under way."""
-    return int(await conn.fetchval(SQL["count_undelivered"]))
+async def undelivered(conn: Conn, most: int) -> int:
+    """Count the deliveries that wait or are under way, up to `most`."""
+    return int(await conn.fetchval(SQL["count_undelivered"], most))

@@ -73,7 +73,11 @@ async def read(
 ) -> list[Record]:
     """Give a page of the feed, oldest first."""
     wanted = list(types) if types is not None else None
-    return list(await conn.fetch(SQL["read_feed"], tenant, *after, wanted, task_uuid, limit))
+    if task_uuid is None:
+        return list(await conn.fetch(SQL["read_feed"], tenant, *after, wanted, limit))
+    return list(
+        await conn.fetch(SQL["read_feed_of_task"], tenant, *after, wanted, limit, task_uuid)
+    )
 
 
 async def incarnation_ended(conn: Conn) -> bool:

@@ -14,6 +14,11 @@ from service.store.queries import load
 
 SQL = load("tasks")
 
+LATE_S = 1.0
+"""How much later than it read the clock a transaction may commit, and still be seen from a floor."""
+LAST_DRAWN = 1000
+"""How many seqs may be drawn between one that was drawn and its commit."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewTask:
@@ -112,20 +117,40 @@ async def claim_queued(
     lease_s: float,
     owner: UUID,
     now: datetime | None = None,
+    floors: Sequence[int | None] | None = None,
 ) -> tuple[Task, ...]:
     """Claim tasks to be sent by an account, those first that go first; their results are not loaded."""
-    found = await conn.fetch(SQL["claim_queued"], provider, account, limit, lease_s, owner, now)
+    found = await conn.fetch(
+        SQL["claim_queued"], provider, account, limit, lease_s, owner, now, floors
+    )
     ordered = sorted(found, key=lambda r: (-r["priority"], r["seq"]))
     return tuple(rows.task_of(r, ()) for r in ordered)
 
 
+async def queue_floors(conn: Conn, provider: str, account: str) -> list[int | None]:
+    """Say from which seq on tasks wait for an account, in either of its queues."""
+    found = await conn.fetch(SQL["queue_floors"], provider, account, LAST_DRAWN)
+    return [r["floor"] for r in found]
+
+
 async def claim_due(
-    conn: Conn, limit: int, lease_s: float, owner: UUID, now: datetime | None = None
+    conn: Conn,
+    limit: int,
+    lease_s: float,
+    owner: UUID,
+    now: datetime | None = None,
+    floor: datetime | None = None,
 ) -> Claimed:
     """Claim tasks that have to be looked at; their results are not loaded."""
-    found = await conn.fetch(SQL["claim_due"], limit, lease_s, owner, now)
+    found = await conn.fetch(SQL["claim_due"], limit, lease_s, owner, now, floor)
     tasks = tuple(rows.task_of(r, ()) for r in found)
     return Claimed(tasks, found[0]["now"] if found else None)
+
+
+async def due_floor(conn: Conn, now: datetime | None = None) -> datetime:
+    """Say from when on something is due."""
+    found: datetime = await conn.fetchval(SQL["due_floor"], LATE_S, now)
+    return found
 
 
 async def release(conn: Conn, claimed: Sequence[Task]) -> list[UUID]:
@@ -222,10 +247,14 @@ async def page(
         before_seq,
         limit,
     )
-    if wanted.batch is None:
-        found = await conn.fetch(SQL["list_tasks"], *given)
-    else:
+    if wanted.batch is not None:
         found = await conn.fetch(SQL["list_tasks_of_batch"], *given, wanted.batch)
+    elif wanted.labels:
+        found = await conn.fetch(SQL["list_labelled_tasks"], *given)
+    elif wanted.state is not None:
+        found = await conn.fetch(SQL["list_tasks_of_state"], *given)
+    else:
+        found = await conn.fetch(SQL["list_tasks"], *given)
     tasks = await with_results(conn, found)
     return [(r["seq"], tasks[r["task_uuid"]]) for r in found]
 

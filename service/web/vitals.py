@@ -53,8 +53,16 @@ class Vitals:
 
 GAUGES: tuple[tuple[str, str, Callable[[Pulse], float]], ...] = (
     ("partitions_days_ahead", "Days ahead that have partitions.", lambda p: p.days_ahead),
-    ("callbacks_pending", "Callbacks stored, not applied yet.", lambda p: p.pending_callbacks),
-    ("deliveries_undelivered", "Deliveries that wait or are under way.", lambda p: p.undelivered),
+    (
+        "callbacks_pending",
+        "Callbacks stored, not applied yet (at most 10000).",
+        lambda p: p.pending_callbacks,
+    ),
+    (
+        "deliveries_undelivered",
+        "Deliveries that wait or are under way (at most 10000).",
+        lambda p: p.undelivered,
+    ),
     ("feed_lag_seconds", "How long a transaction holds the feed back.", lambda p: p.feed_lag_s),
     ("workers", "Processes that share the database.", lambda p: p.workers),
     ("workers_oldest_beat_seconds", "How long the most silent one is.", lambda p: p.oldest_beat_s),

@@ -20,6 +20,7 @@ from service.flows.conclude import Conclude
 from service.flows.deliver import Deliver, DeliveryPolicy
 from service.flows.erase import Erase
 from service.flows.fanout import Fanout
+from service.flows.floor import FloorPolicy
 from service.flows.gather import Gather
 from service.flows.look import Look
 from service.flows.operate import Operate
@@ -44,8 +45,14 @@ PUBLIC_URL = "https://board.example"
 CALLBACK_KEYS = (b"first-callback-key", b"second-callback-key")
 API_KEY = "cb_test-key"
 WORKER = UUID("99999999-9999-4999-8999-999999999999")
+FLOOR = FloorPolicy(seconds=0)
+"""Looked for anew by each claim: `pass_time` moves what waits below any floor that was found before."""
 DELIVERIES = DeliveryPolicy(
-    waits=(timedelta(seconds=5), timedelta(minutes=5)), timeout_s=2.0, lease_s=10.0, per_target=4
+    waits=(timedelta(seconds=5), timedelta(minutes=5)),
+    timeout_s=2.0,
+    lease_s=10.0,
+    per_target=4,
+    floor=FLOOR,
 )
 
 
@@ -144,7 +151,7 @@ def make_house(
     views = Views(upstreams)
     accept = Accept(pool, wake, dice, upstreams, views, Defaults(3600, 604_800))
     receive = Receive(pool, wake, apply, upstreams, confirm=confirm, patience_s=patience_s)
-    submit = Submit(pool, apply, upstreams, accounts, worker=worker, lease_s=60.0)
+    submit = Submit(pool, apply, upstreams, accounts, worker=worker, lease_s=60.0, floor=FLOOR)
     return House(
         pool=pool,
         wake=wake,
@@ -169,7 +176,9 @@ def make_house(
         pending=Pending(pool, apply, receive),
         orphans=Orphans(pool, wake),
         deliver=Deliver(pool, dice, vault, {"webhook": sink, "file": sink}, DELIVERIES),
-        reconcile=Reconcile(pool, apply, submit, upstreams, accounts, worker=worker, lease_s=60.0),
+        reconcile=Reconcile(
+            pool, apply, submit, upstreams, accounts, worker=worker, lease_s=60.0, floor=FLOOR
+        ),
         operate=Operate(pool, dice, apply, accept, views),
         erase=Erase(pool, wake),
         look=Look(pool, wake, views),

@@ -122,18 +122,21 @@ FOR NO KEY UPDATE OF a SKIP LOCKED
 
 -- name: give_back_slots
 -- Free the places whose claims ended unsent: nobody may send under a lease that is over. A taken place is only
--- touched by who holds its task's lock: so it is here, and nobody ever waits for a place.
+-- touched by who holds its task's lock: so it is here, and nobody ever waits for a place. Task by task: a join may
+-- read all that is queued.
 -- $1 text tenant
 -- $2 text provider
 -- $3 text account
 -- $4 timestamptz now, or null
 WITH unsent AS MATERIALIZED (
   SELECT t.task_uuid
-  FROM callboard.slots AS o JOIN callboard.tasks AS t ON t.task_uuid = o.task_uuid
-  WHERE o.tenant = $1::text AND o.provider = $2::text AND o.account = $3::text AND o.task_uuid IS NOT NULL
-    AND t.state = 'queued'
-    AND (t.lease_until IS NULL OR t.lease_until <= coalesce($4::timestamptz, clock_timestamp()))
-  FOR NO KEY UPDATE OF t SKIP LOCKED)
+  FROM callboard.slots AS o,
+       LATERAL (SELECT t.task_uuid FROM callboard.tasks AS t
+                WHERE t.task_uuid = o.task_uuid AND t.state = 'queued'
+                  AND (t.lease_until IS NULL OR t.lease_until <= coalesce($4::timestamptz, clock_timestamp()))
+                LIMIT 1
+                FOR NO KEY UPDATE SKIP LOCKED) AS t
+  WHERE o.tenant = $1::text AND o.provider = $2::text AND o.account = $3::text AND o.task_uuid IS NOT NULL)
 UPDATE callboard.slots AS s SET task_uuid = NULL, taken_at = NULL
 WHERE s.task_uuid = ANY (ARRAY(SELECT unsent.task_uuid FROM unsent))
   AND s.tenant = $1::text AND s.provider = $2::text AND s.account = $3::text

@@ -78,21 +78,50 @@ WHERE c.received_at = n.received_at AND c.id = n.id
 
 -- name: count_pending
 -- How many callbacks wait to be applied.
-SELECT count(*) FROM callboard.callbacks AS c WHERE c.outcome = 'pending'
+-- $1 integer count no further
+SELECT count(*) FROM (SELECT FROM callboard.callbacks AS c WHERE c.outcome = 'pending' LIMIT $1::integer) AS counted
 
 -- name: list_callbacks
--- A page of the inbox, newest first.
+-- A page of the inbox, newest first: all of it, or what was applied, which most of it was.
 -- $1 text tenant
--- $2 uuid task, or null
--- $3 text outcome, or null
--- $4 bigint only older than this id, or null
--- $5 integer how many
+-- $2 text outcome, or null
+-- $3 bigint only older than this id, or null
+-- $4 integer how many
 SELECT c.id, c.received_at, c.provider, c.task_uuid, c.body, c.headers, c.outcome, c.detail
 FROM callboard.callbacks AS c
-WHERE c.tenant = $1::text AND ($2::uuid IS NULL OR c.task_uuid = $2::uuid)
-  AND ($3::text IS NULL OR c.outcome = $3::text) AND ($4::bigint IS NULL OR c.id < $4::bigint)
+WHERE c.tenant = $1::text AND ($2::text IS NULL OR c.outcome = $2::text)
+  AND c.id < coalesce($3::bigint, 9223372036854775807)
 ORDER BY c.id DESC
-LIMIT $5::integer
+LIMIT $4::integer
+
+-- name: list_odd_callbacks
+-- The same of any other outcome, by an index of its own: some outcomes are one in a million.
+-- $1 text tenant
+-- $2 text outcome, not applied
+-- $3 bigint only older than this id, or null
+-- $4 integer how many
+SELECT c.id, c.received_at, c.provider, c.task_uuid, c.body, c.headers, c.outcome, c.detail
+FROM callboard.callbacks AS c
+WHERE c.tenant = $1::text AND c.outcome = $2::text AND c.outcome <> 'applied'
+  AND c.id < coalesce($3::bigint, 9223372036854775807)
+ORDER BY c.id DESC
+LIMIT $4::integer
+
+-- name: list_callbacks_of_task
+-- The same of one task: a statement of its own, because a plan for "this task or any" reads the whole inbox.
+-- $1 text tenant
+-- $2 text outcome, or null
+-- $3 bigint only older than this id, or null
+-- $4 integer how many
+-- $5 uuid task
+WITH of_task AS MATERIALIZED (
+  SELECT c.* FROM callboard.callbacks AS c WHERE c.task_uuid = $5::uuid)
+SELECT c.id, c.received_at, c.provider, c.task_uuid, c.body, c.headers, c.outcome, c.detail
+FROM of_task AS c
+WHERE c.tenant = $1::text AND ($2::text IS NULL OR c.outcome = $2::text)
+  AND c.id < coalesce($3::bigint, 9223372036854775807)
+ORDER BY c.id DESC
+LIMIT $4::integer
 
 -- name: get_callback
 -- One callback of the inbox.

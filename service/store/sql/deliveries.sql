@@ -3,7 +3,9 @@
 -- name: claim_deliveries
 -- Claim deliveries that are due. One of a task waits for the earlier ones of the same task and target; no
 -- target gets more than its share, counting what is under way here. Arrays, for the reason of `claim_queued`;
--- the clock in a subquery, for that of `claim_due`.
+-- the clock in a subquery, for that of `claim_due`. The earlier ones are asked for by a subquery with a limit: as
+-- NOT EXISTS it becomes a join with all that is open. The limit is a subquery too: who knows it, and takes what is
+-- due for less, sorts all of it.
 -- $1 integer how many
 -- $2 double precision lease seconds
 -- $3 uuid[] targets that have something under way here
@@ -11,18 +13,20 @@
 -- $5 integer the share of a target
 -- $6 timestamptz now, or null
 -- $7 uuid the worker, or null
+-- $8 timestamptz only what was due from then on (`deliveries_floor`), or null
 WITH due AS MATERIALIZED (
   SELECT d.created_at, d.id, d.target, d.next_at
   FROM callboard.deliveries AS d
   WHERE d.state = 'pending' AND d.next_at <= (SELECT coalesce($6::timestamptz, clock_timestamp()))
+    AND d.next_at >= coalesce($8::timestamptz, '-infinity')
     AND d.target <> ALL (ARRAY(SELECT u.target FROM unnest($3::uuid[], $4::integer[]) AS u (target, n)
                                WHERE u.n >= $5::integer))
-    AND NOT EXISTS (
-      SELECT FROM callboard.deliveries AS e
-      WHERE e.target = d.target AND e.task_uuid = d.task_uuid AND e.id < d.id
-        AND e.state IN ('pending', 'sending'))
+    AND (SELECT e.id FROM callboard.deliveries AS e
+         WHERE e.target = d.target AND e.task_uuid = d.task_uuid AND e.id < d.id
+           AND e.state IN ('pending', 'sending')
+         ORDER BY e.id LIMIT 1) IS NULL
   ORDER BY d.next_at, d.id
-  LIMIT $1::integer
+  LIMIT (SELECT $1::integer)
   FOR UPDATE SKIP LOCKED),
 shared AS (
   SELECT due.created_at, due.id,
@@ -50,6 +54,14 @@ LEFT JOIN callboard.tenants AS n ON n.tenant = t.tenant
 LEFT JOIN callboard.task_payloads AS p ON p.task_uuid = t.task_uuid
 ORDER BY t.id
 
+-- name: deliveries_floor
+-- Where claims of deliveries begin to read: nothing is due before. See `due_floor`.
+-- $1 double precision how many seconds are read in any case
+-- $2 timestamptz now, or null
+SELECT least((SELECT d.next_at FROM callboard.deliveries AS d
+              WHERE d.state = 'pending' ORDER BY d.next_at, d.id LIMIT 1),
+             coalesce($2::timestamptz, clock_timestamp()) - make_interval(secs => $1::double precision))
+
 -- name: record_attempt
 -- Record an attempt and what follows: delivered, another try at a time, or an end. A stale worker changes nothing.
 -- $1 timestamptz the delivery's created_at
@@ -75,12 +87,11 @@ noted AS (
          $7::text, $9::bytea
   FROM moved AS m),
 followers AS (
-  -- Those that wait behind a retry need not be looked at before it.
+  -- Those that wait behind a retry need not be looked at before it. No join, which would read all that is open.
   UPDATE callboard.deliveries AS d
-  SET next_at = greatest(d.next_at, m.next_at)
-  FROM moved AS m
-  WHERE $4::text = 'pending' AND d.target = m.target AND d.task_uuid = m.task_uuid AND d.id > $2::bigint
-    AND d.state = 'pending')
+  SET next_at = greatest(d.next_at, (SELECT m.next_at FROM moved AS m))
+  WHERE $4::text = 'pending' AND d.target = (SELECT m.target FROM moved AS m)
+    AND d.task_uuid = (SELECT m.task_uuid FROM moved AS m) AND d.id > $2::bigint AND d.state = 'pending')
 SELECT count(*) FROM moved
 
 -- name: wake_followers
@@ -103,4 +114,6 @@ RETURNING d.id
 
 -- name: count_undelivered
 -- How many deliveries wait or are under way.
-SELECT count(*) FROM callboard.deliveries AS d WHERE d.state IN ('pending', 'sending')
+-- $1 integer count no further
+SELECT count(*) FROM (SELECT FROM callboard.deliveries AS d WHERE d.state IN ('pending', 'sending')
+                      LIMIT $1::integer) AS counted

@@ -67,5 +67,6 @@ SET status = $5::smallint, location = $6::text, answer = $7::bytea, tasks = $8::
 WHERE i.tenant = $1::text AND i.method = $2::text AND i.path = $3::text AND i.key = $4::text
 
 -- name: drop_old_idempotency_keys
--- Forget keys after two days; a day is promised.
-DELETE FROM callboard.idempotency_keys AS i WHERE i.created_at < clock_timestamp() - interval '2 days'
+-- Forget keys after two days; a day is promised. The clock in a subquery, for the reason of `claim_due`.
+DELETE FROM callboard.idempotency_keys AS i
+WHERE i.created_at < (SELECT clock_timestamp() - interval '2 days')

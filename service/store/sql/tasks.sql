@@ -80,25 +80,28 @@ FROM unnest($1::uuid[], $2::smallint[]) AS n (task_uuid, expected),
 
 -- name: claim_queued
 -- Claim tasks of one provider to be sent by one account: those that name it and those that name none, larger
--- priority and older first. Each queue is read by its index; what is locked beyond the limit is left again.
+-- priority and older first. Each queue is read by its index; what is locked beyond the limit is left again. The limit is
+-- a subquery, for the reason of `claim_deliveries`.
 -- An array, not a join: a generic plan takes the limit for a tenth of all rows, and would read the whole table
--- to join that many.
+-- to join that many. The floors are compared inside the index: what lies below them costs no look at the table.
 -- $1 text provider
 -- $2 text account
 -- $3 integer how many
 -- $4 double precision lease seconds
 -- $5 uuid the worker
 -- $6 timestamptz now, or null
+-- $7 bigint[] only from these seqs on, one a queue (`queue_floors`), or null
 WITH due AS MATERIALIZED (
   SELECT t.task_uuid
-  FROM unnest(ARRAY['', $2::text]) AS q (queue),
+  FROM unnest(ARRAY['', $2::text], $7::bigint[]) AS q (queue, floor),
        LATERAL (SELECT t.task_uuid, t.priority, t.seq
                 FROM callboard.tasks AS t
                 WHERE t.state = 'queued' AND t.provider = $1::text AND t.queue = q.queue
+                  AND t.seq >= coalesce(q.floor, 0)
                   AND t.look_again_at <= coalesce($6::timestamptz, clock_timestamp())
                   AND (t.lease_until IS NULL OR t.lease_until <= coalesce($6::timestamptz, clock_timestamp()))
                 ORDER BY t.priority DESC, t.seq
-                LIMIT $3::integer
+                LIMIT (SELECT $3::integer)
                 FOR NO KEY UPDATE SKIP LOCKED) AS t
   ORDER BY t.priority DESC, t.seq
   LIMIT $3::integer)
@@ -108,6 +111,30 @@ SET lease_no = t.lease_no + 1, lease_owner = $5::uuid, account = $2::text,
 WHERE t.task_uuid = ANY (ARRAY(SELECT due.task_uuid FROM due))
 RETURNING t.*
 
+-- name: queue_floors
+-- Where claims of one account begin to read its two queues: nothing waits below. Priorities are hopped over one by
+-- one, because together they would be read whole. A transaction that has not committed yet may have drawn a
+-- smaller seq: what was drawn last is read in any case.
+-- $1 text provider
+-- $2 text account
+-- $3 bigint how many of the last drawn are read
+WITH RECURSIVE heads AS (
+  SELECT q.queue, h.priority, h.seq
+  FROM unnest(ARRAY['', $2::text]) AS q (queue),
+       LATERAL (SELECT t.priority, t.seq FROM callboard.tasks AS t
+                WHERE t.state = 'queued' AND t.provider = $1::text AND t.queue = q.queue
+                ORDER BY t.priority DESC, t.seq LIMIT 1) AS h
+  UNION ALL
+  SELECT p.queue, h.priority, h.seq
+  FROM heads AS p,
+       LATERAL (SELECT t.priority, t.seq FROM callboard.tasks AS t
+                WHERE t.state = 'queued' AND t.provider = $1::text AND t.queue = p.queue AND t.priority < p.priority
+                ORDER BY t.priority DESC, t.seq LIMIT 1) AS h)
+SELECT least((SELECT min(h.seq) FROM heads AS h WHERE h.queue = q.queue),
+             (SELECT max(t.seq) FROM callboard.tasks AS t) - $3::bigint) AS floor
+FROM unnest(ARRAY['', $2::text]) WITH ORDINALITY AS q (queue, position)
+ORDER BY q.position
+
 -- name: claim_due
 -- Claim tasks that have to be looked at: unknown submits, overdue callbacks, deadlines, watched slots. The clock is
 -- read in a subquery, once: a volatile function bounds no index scan, and all that is not due yet would be read.
@@ -115,10 +142,12 @@ RETURNING t.*
 -- $2 double precision lease seconds
 -- $3 uuid the worker
 -- $4 timestamptz now, or null
+-- $5 timestamptz only what was due from then on (`due_floor`), or null
 WITH due AS MATERIALIZED (
   SELECT t.task_uuid
   FROM callboard.tasks AS t
   WHERE t.look_again_at IS NOT NULL AND t.state <> 'queued'
+    AND t.look_again_at >= coalesce($5::timestamptz, '-infinity')
     AND t.look_again_at <= (SELECT coalesce($4::timestamptz, clock_timestamp()))
     AND (t.lease_until IS NULL OR t.lease_until <= coalesce($4::timestamptz, clock_timestamp()))
   ORDER BY t.look_again_at
@@ -129,6 +158,16 @@ SET lease_no = t.lease_no + 1, lease_owner = $3::uuid,
     lease_until = coalesce($4::timestamptz, clock_timestamp()) + make_interval(secs => $2::double precision)
 WHERE t.task_uuid = ANY (ARRAY(SELECT due.task_uuid FROM due))
 RETURNING t.*, coalesce($4::timestamptz, clock_timestamp()) AS now
+
+-- name: due_floor
+-- Where claims of what is due begin to read: nothing is due before. A transaction that read the clock may commit a
+-- little later: the last moments are read in any case.
+-- $1 double precision how many seconds these are
+-- $2 timestamptz now, or null
+SELECT least((SELECT t.look_again_at FROM callboard.tasks AS t
+              WHERE t.look_again_at IS NOT NULL AND t.state <> 'queued'
+              ORDER BY t.look_again_at LIMIT 1),
+             coalesce($2::timestamptz, clock_timestamp()) - make_interval(secs => $1::double precision))
 
 -- name: list_never_started
 -- Find tasks that were not sent in time.
@@ -193,7 +232,8 @@ SET first_url = $2::text, first_body = $3::bytea, first_account = $4::text, firs
 WHERE p.task_uuid = $1::uuid
 
 -- name: list_tasks
--- A page of tasks, newest first.
+-- A page of tasks, newest first. A time of creation becomes a bound on seq by the first task that was created a minute
+-- beyond it: seqs are drawn after the clock is read, and no statement takes a minute from one to the other.
 -- $1 text tenant
 -- $2 text state, or null
 -- $3 text provider, or null
@@ -207,17 +247,99 @@ WHERE p.task_uuid = $1::uuid
 SELECT t.*
 FROM callboard.tasks AS t
 WHERE t.tenant = $1::text
+  AND t.seq < least(
+    $9::bigint,
+    (SELECT b.seq FROM callboard.tasks AS b WHERE b.created_at >= $6::timestamptz + interval '1 minute'
+     ORDER BY b.created_at LIMIT 1),
+    9223372036854775807)
+  AND t.seq > coalesce(
+    (SELECT b.seq FROM callboard.tasks AS b WHERE b.created_at <= $5::timestamptz - interval '1 minute'
+     ORDER BY b.created_at DESC LIMIT 1),
+    0)
   AND ($2::text IS NULL OR t.state = $2::text)
   AND ($3::text IS NULL OR t.provider = $3::text)
   AND ($4::text IS NULL OR t.model = $4::text)
   AND ($5::timestamptz IS NULL OR t.created_at > $5::timestamptz)
   AND ($6::timestamptz IS NULL OR t.created_at < $6::timestamptz)
-  AND ($9::bigint IS NULL OR t.seq < $9::bigint)
   AND (cardinality($7::text[]) = 0 OR cardinality($7::text[]) = (
     SELECT count(*) FROM unnest($7::text[], $8::text[]) AS w (key, value)
     JOIN callboard.task_labels AS l
       ON l.tenant = $1::text AND l.key = w.key AND l.value = w.value AND l.seq = t.seq))
 ORDER BY t.seq DESC
+LIMIT $10::integer
+
+-- name: list_tasks_of_state
+-- The same of one state: a statement of its own, because a plan for "this state or any" reads all newer tasks. So
+-- does one for "state = this" when it takes the state for frequent: rows are compared, and only one index has them
+-- in this order.
+-- $1 text tenant
+-- $2 text state
+-- $3 text provider, or null
+-- $4 text model, or null
+-- $5 timestamptz created after, or null
+-- $6 timestamptz created before, or null
+-- $7 text[] label keys
+-- $8 text[] label values
+-- $9 bigint only older than this seq, or null
+-- $10 integer how many
+SELECT t.*
+FROM callboard.tasks AS t
+WHERE t.tenant = $1::text
+  AND (t.state, t.seq) < ($2::text, least(
+    $9::bigint,
+    (SELECT b.seq FROM callboard.tasks AS b WHERE b.created_at >= $6::timestamptz + interval '1 minute'
+     ORDER BY b.created_at LIMIT 1),
+    9223372036854775807))
+  AND (t.state, t.seq) > ($2::text, coalesce(
+    (SELECT b.seq FROM callboard.tasks AS b WHERE b.created_at <= $5::timestamptz - interval '1 minute'
+     ORDER BY b.created_at DESC LIMIT 1),
+    0))
+  AND ($3::text IS NULL OR t.provider = $3::text)
+  AND ($4::text IS NULL OR t.model = $4::text)
+  AND ($5::timestamptz IS NULL OR t.created_at > $5::timestamptz)
+  AND ($6::timestamptz IS NULL OR t.created_at < $6::timestamptz)
+  AND (cardinality($7::text[]) = 0 OR cardinality($7::text[]) = (
+    SELECT count(*) FROM unnest($7::text[], $8::text[]) AS w (key, value)
+    JOIN callboard.task_labels AS l
+      ON l.tenant = $1::text AND l.key = w.key AND l.value = w.value AND l.seq = t.seq))
+ORDER BY t.state DESC, t.seq DESC
+LIMIT $10::integer
+
+-- name: list_labelled_tasks
+-- The same of tasks with labels, found by the first of them.
+-- $1 text tenant
+-- $2 text state, or null
+-- $3 text provider, or null
+-- $4 text model, or null
+-- $5 timestamptz created after, or null
+-- $6 timestamptz created before, or null
+-- $7 text[] label keys
+-- $8 text[] label values
+-- $9 bigint only older than this seq, or null
+-- $10 integer how many
+SELECT t.*
+FROM callboard.task_labels AS f,
+     LATERAL (SELECT t.* FROM callboard.tasks AS t WHERE t.task_uuid = f.task_uuid LIMIT 1) AS t
+WHERE f.tenant = $1::text AND f.key = ($7::text[])[1] AND f.value = ($8::text[])[1]
+  AND f.seq < least(
+    $9::bigint,
+    (SELECT b.seq FROM callboard.tasks AS b WHERE b.created_at >= $6::timestamptz + interval '1 minute'
+     ORDER BY b.created_at LIMIT 1),
+    9223372036854775807)
+  AND f.seq > coalesce(
+    (SELECT b.seq FROM callboard.tasks AS b WHERE b.created_at <= $5::timestamptz - interval '1 minute'
+     ORDER BY b.created_at DESC LIMIT 1),
+    0)
+  AND ($2::text IS NULL OR t.state = $2::text)
+  AND ($3::text IS NULL OR t.provider = $3::text)
+  AND ($4::text IS NULL OR t.model = $4::text)
+  AND ($5::timestamptz IS NULL OR t.created_at > $5::timestamptz)
+  AND ($6::timestamptz IS NULL OR t.created_at < $6::timestamptz)
+  AND (cardinality($7::text[]) = 1 OR cardinality($7::text[]) = (
+    SELECT count(*) FROM unnest($7::text[], $8::text[]) AS w (key, value)
+    JOIN callboard.task_labels AS l
+      ON l.tenant = $1::text AND l.key = w.key AND l.value = w.value AND l.seq = t.seq))
+ORDER BY f.seq DESC
 LIMIT $10::integer
 
 -- name: list_tasks_of_batch
@@ -241,7 +363,7 @@ WHERE t.tenant = $1::text AND t.batch_id = $11::uuid
   AND ($4::text IS NULL OR t.model = $4::text)
   AND ($5::timestamptz IS NULL OR t.created_at > $5::timestamptz)
   AND ($6::timestamptz IS NULL OR t.created_at < $6::timestamptz)
-  AND ($9::bigint IS NULL OR t.seq < $9::bigint)
+  AND t.seq < coalesce($9::bigint, 9223372036854775807)
   AND (cardinality($7::text[]) = 0 OR cardinality($7::text[]) = (
     SELECT count(*) FROM unnest($7::text[], $8::text[]) AS w (key, value)
     JOIN callboard.task_labels AS l

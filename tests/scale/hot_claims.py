@@ -1,0 +1,88 @@
+"""Claims: what the loops ask for again and again."""
+
+from collections.abc import Callable
+
+from tests.scale.limits import MANY, RUNWARE, TASKS, hot
+from tests.scale.sample import BATCH, NOBODY, Sample, new, times, uuids
+
+DELIVERIES = (
+    *("deliveries_due", "deliveries_order", "deliveries_of", "deliveries_pkey"),
+    *("events_pkey", "task_payloads_pkey", "subscriptions_pkey"),
+)
+OF_SUBSCRIPTIONS = BATCH * 97 + 1000
+"""The subscription of each delivery is looked for among all of them, while these are few."""
+OF_DAYS = BATCH * 40 * 3 + 2000
+"""Whether an earlier one of its task is open is looked for in each of the 40 days that are kept."""
+
+CLAIMS = {
+    "take_turn": hot(lambda s: (*RUNWARE, None), 10, 20),
+    "give_back_slots": hot(
+        lambda s: (*RUNWARE, None), 1000, MANY, "slots_pkey", TASKS, entries=5000
+    ),
+    "free_slots": hot(lambda s: (*RUNWARE, 400, 50), 400, 200, "slots_free", "slots_pkey"),
+    "leave_earlier_slots": hot(lambda s: (uuids(s.queued),), 1000, 500, "slots_task_uuid_key"),
+    "take_slots": hot(
+        lambda s: (*RUNWARE, list(range(351, 401)), new(50), None), 1000, 5000, "slots_pkey"
+    ),
+    "turn_taken": hot(lambda s: (*RUNWARE, s.now, None), 10, 20),
+    "claim_queued": hot(
+        lambda s: ("runware", "second", BATCH, 60, NOBODY, None, s.queue_floors),
+        300,
+        MANY,
+        "tasks_queue",
+        TASKS,
+        entries=2500,
+    ),
+    "queue_floors": hot(
+        lambda s: ("runware", "second", 1000), 10, 100, "tasks_queue", "tasks_seq_key", walks=True
+    ),
+    "match_orphans": hot(
+        lambda s: (0, 1000), 5000, MANY, "callbacks_orphans", "callbacks_pkey", TASKS, entries=5000
+    ),
+    "claim_due": hot(
+        lambda s: (BATCH, 60, NOBODY, None, s.due_floor),
+        600,
+        MANY,
+        "tasks_due",
+        TASKS,
+        entries=2500,
+    ),
+    "due_floor": hot(lambda s: (1.0, None), 10, 20, "tasks_due", walks=True),
+    "list_never_started": hot(lambda s: (BATCH, None), 200, 400, "tasks_never_started"),
+    "claim_deliveries": hot(
+        lambda s: (BATCH, 20, [], [], 16, None, NOBODY, s.deliveries_floor),
+        OF_SUBSCRIPTIONS,
+        OF_DAYS,
+        *DELIVERIES,
+    ),
+    "claim_deliveries: a target is busy": hot(
+        lambda s: (BATCH, 20, [s.due["target"]], [16], 16, None, NOBODY, s.deliveries_floor),
+        OF_SUBSCRIPTIONS,
+        OF_DAYS,
+        *DELIVERIES,
+    ),
+    "deliveries_floor": hot(lambda s: (1.0, None), 100, 200, "deliveries_due", walks=True),
+    "extend_leases": hot(lambda s: (s.open, times(0), 60, None), 300, MANY, TASKS),
+    "beat_worker": hot(lambda s: (NOBODY, None, "m", 1, 1, ["api"], "1", None), 10, 50),
+    "ended_batches": hot(lambda s: (BATCH,), 200, 500, "tasks_open_of_batch", walks=True),
+    "lock_running_batch": hot(lambda s: (s.batch, None), 300, 50),
+    "finish_batch": hot(lambda s: (s.batch, s.now, new(1)[0]), 300, 50),
+    "open_tasks_of_batch": hot(
+        lambda s: (s.batch, BATCH), 1000, 1000, "tasks_open_of_batch", walks=True
+    ),
+    "claim_pending": hot(lambda s: (BATCH, 20, 0), 300, 1000, "callbacks_pending", walks=True),
+    "rescue_deliveries": hot(
+        lambda s: (None,),
+        2000,
+        100_000,
+        "deliveries_sending",
+        "deliveries_order",
+        entries=10_000,
+        walks=True,
+    ),
+}
+WITHOUT_FLOOR: dict[str, Callable[[Sample], tuple[object, ...]]] = {
+    "claim_queued": lambda s: ("runware", "second", BATCH, 60, NOBODY, None, None),
+    "claim_due": lambda s: (BATCH, 60, NOBODY, None, None),
+    "claim_deliveries": lambda s: (BATCH, 20, [], [], 16, None, NOBODY, None),
+}
