@@ -23,7 +23,8 @@ The map of the house; every folder's sign says more.
 The way of one task:
 
 1. `web.tasks` parses, `flows.accept` checks with the provider and stores (`store.tasks`): 202.
-2. `workers.loop` claims, `flows.submit` keeps the first bytes, commits `sent_at`, sends (`providers.x.client`).
+2. `workers.loop` claims with a place of an account (`flows.accounts`); `flows.submit` keeps the first bytes, commits
+   `sent_at`, sends (`providers.x.client`).
 3. The upstream calls `web.callbacks`; `flows.receive` keeps it and applies it in the same commit, in groups.
 4. `flows.apply` locks, asks `core.decide`, writes state, history, results, events and deliveries at once.
 5. `flows.deliver` claims deliveries and sends them (`sinks`), signed, in order, again until they arrive.
