@@ -22,7 +22,7 @@ test: $(VENV)/.stamp-dev  ## Install, then run all tests
 
 test15: $(VENV)/.stamp-dev  ## Run the tests of every statement on the system's PostgreSQL 15, where it is installed
 	@if [ -x $(PG15)/initdb ]; then \
-	  CALLBOARD_PG_BIN=$(PG15) $(BIN)/python -m pytest -q tests/flows tests/store --ignore-glob='*test_embedded*'; \
+	  CALLBOARD_PG_BIN=$(PG15) $(BIN)/python -m pytest -q tests/flows tests/store tests/scale --ignore-glob='*test_embedded*'; \
 	else echo "PostgreSQL 15 is not installed here: its pass is left out"; fi
 
 check: $(VENV)/.stamp-dev  ## Format, lint, types, import rules, generated files

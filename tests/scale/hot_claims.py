@@ -19,7 +19,7 @@ CLAIMS = {
     "give_back_slots": hot(
         lambda s: (*RUNWARE, None), 1000, MANY, "slots_pkey", TASKS, entries=5000
     ),
-    "free_slots": hot(lambda s: (*RUNWARE, 400, 50), 400, 200, "slots_free", "slots_pkey"),
+    "free_slots": hot(lambda s: (*RUNWARE, 400, 50), 1000, 200, "slots_free", "slots_pkey"),
     "leave_earlier_slots": hot(lambda s: (uuids(s.queued),), 1000, 500, "slots_task_uuid_key"),
     "take_slots": hot(
         lambda s: (*RUNWARE, list(range(351, 401)), new(50), None), 1000, 5000, "slots_pkey"
