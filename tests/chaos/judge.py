@@ -63,10 +63,12 @@ async def judge(world: World, caller: Caller, receiver: Receiver) -> Verdict:
         states = await pool.fetch(
             "SELECT state, count(*) AS n FROM callboard.deliveries GROUP BY state"
         )
-        try:
-            await lawful(pool)
-        except AssertionError as error:
-            verdict.violations.append(f"a stored row breaks a law: {error}")
+        # What still moves is read at different moments; that it still moves is a violation already.
+        if all(row["finished_at"] for row in tasks.values()):
+            try:
+                await lawful(pool)
+            except AssertionError as error:
+                verdict.violations.append(f"a stored row breaks a law: {error}")
     finally:
         await pool.close()
     _tasks(verdict, tasks, caller)
