@@ -26,7 +26,7 @@ from tests.chaos.world import World
 from tests.support.embedded import open_home
 
 SHORT_S = 16.0
-QUIET_S = 45.0
+QUIET_S = 75.0
 """How long after the last fault everything has to be at its end: deadline, grace and the watch over a slot."""
 RESTLESS_S = 5.0
 """How much longer the receiver is unreliable: most of what is delivered comes after the last blow."""
