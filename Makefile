@@ -4,6 +4,8 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
+# What is long and shows no statement that other tests do not.
+SQL_APART := --ignore-glob='*test_embedded*' --ignore-glob='*test_killed*' --ignore-glob='*test_stateful*'
 PG15 := /usr/lib/postgresql/15/bin
 # uv from PATH, else one of our own in .venv-uv (10 s instead of 25 s with plain pip).
 UV := $(shell command -v uv 2>/dev/null || echo .venv-uv/bin/uv)
@@ -22,7 +24,7 @@ test: $(VENV)/.stamp-dev  ## Install, then run all tests
 
 test15: $(VENV)/.stamp-dev  ## Run the tests of every statement on the system's PostgreSQL 15, where it is installed
 	@if [ -x $(PG15)/initdb ]; then \
-	  CALLBOARD_PG_BIN=$(PG15) $(BIN)/python -m pytest -q tests/flows tests/store tests/scale --ignore-glob='*test_embedded*'; \
+	  CALLBOARD_PG_BIN=$(PG15) $(BIN)/python -m pytest -q tests/flows tests/store tests/scale $(SQL_APART); \
 	else echo "PostgreSQL 15 is not installed here: its pass is left out"; fi
 
 check: $(VENV)/.stamp-dev  ## Format, lint, types, import rules, generated files
