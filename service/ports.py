@@ -5,7 +5,7 @@ is one, and tests use a real one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
@@ -108,7 +108,8 @@ class Provider(Protocol):
 class Outgoing:
     """One event on its way to one target. `body` and `headers` are the same on every attempt.
 
-    `secrets` sign it, newest first; `sent_at` is the Unix time of this attempt in seconds.
+    `task_uuid` is its subject: what brokers keep the order by. `secrets` (v1) and `private_keys` (v1a,
+    Ed25519 seeds of 32 bytes) sign it, newest first; `sent_at` is the Unix time of this attempt in seconds.
     """
 
     event_id: UUID
@@ -118,21 +119,34 @@ class Outgoing:
     content_type: str
     sent_at: int
     secrets: tuple[bytes, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    private_keys: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a delivery goes: a subscription's kind and settings, or a task's notifyURL."""
+    """Where a delivery goes: a subscription's kind and settings, or a task's notifyURL.
+
+    `headers` are its owner's own; `credentials` are what a broker asks for, opened for this attempt.
+    `id` is the subscription's: sinks keep one connection for each.
+    """
 
     kind: str
     url: str | None = None
     settings: Mapping[str, object] | None = None
     timeout_s: float = 15.0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    credentials: Mapping[str, object] = field(default_factory=dict)
+    id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of one attempt. `gone` means that the target wants no more (410)."""
+    """What became of one attempt.
+
+    `error` is one stable word; `response` the beginning of what was answered, for people. `gone` means that
+    the target wants no more (410), `throttled` that it wants less (429, 502, 504). `address` was connected to.
+    """
 
     ok: bool
     status: int | None = None
@@ -140,10 +154,15 @@ class Sent:
     retry_after_s: float | None = None
     gone: bool = False
     response: bytes = b""
+    throttled: bool = False
+    address: str | None = None
 
 
 class Sink(Protocol):
     """One kind of target for events."""
+
+    max_bytes: int | None
+    """The largest body it takes; what is larger goes without request and metadata. None: any."""
 
     async def send(self, target: Target, event: Outgoing) -> Sent:
         """Make one attempt; never raises for anything the target or the network does."""

@@ -191,6 +191,7 @@ class FaultySink:
     """A sink with points around its attempts."""
 
     def __init__(self, sink: Sink, faults: Faults) -> None:
+        self.max_bytes = sink.max_bytes
         self._sink = sink
         self._faults = faults
 

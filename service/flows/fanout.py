@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from service.core.event import matches
+from service.core.lanes import lane_of_url
 from service.core.states import FINAL, State
 from service.core.task import Card, Result, Task
 from service.ports import Dice
@@ -90,12 +91,15 @@ def _deliveries(
     event: NewEvent, task: Task, card: Card, rows: Sequence[Record]
 ) -> list[NewDelivery]:
     out = [
-        NewDelivery(event.tenant, event.id, event.task_uuid, row["id"], held=not row["enabled"])
+        NewDelivery(
+            event.tenant, event.id, event.task_uuid, row["id"], not row["enabled"], row["id"]
+        )
         for row in rows
         if _wanted(row, event, task, card)
     ]
     if card.notify_url is not None:
-        out.append(NewDelivery(event.tenant, event.id, event.task_uuid, None, held=False))
+        lane = lane_of_url(card.notify_url)
+        out.append(NewDelivery(event.tenant, event.id, event.task_uuid, None, False, lane))
     return out
 
 
@@ -106,7 +110,9 @@ def deliveries_of_batch(event: NewEvent, rows: Sequence[Record]) -> list[NewDeli
     its counts would tell of tasks that are none of theirs.
     """
     return [
-        NewDelivery(event.tenant, event.id, event.task_uuid, row["id"], held=not row["enabled"])
+        NewDelivery(
+            event.tenant, event.id, event.task_uuid, row["id"], not row["enabled"], row["id"]
+        )
         for row in rows
         if row["provider"] is None
         and not json.loads(row["labels"])

@@ -20,6 +20,8 @@ PRIVATE_MODE: Final = 0o600
 class FileSink:
     """Appends to files of one folder, which is made when it is first needed."""
 
+    max_bytes: int | None = None
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)

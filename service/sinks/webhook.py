@@ -62,6 +62,8 @@ class GuardedResolver(AbstractResolver):
 class WebhookSink:
     """Posts events; to be made inside a running loop. Retries are the caller's business."""
 
+    max_bytes: int | None = None
+
     def __init__(
         self, allow_networks: Sequence[IPNetwork] = (), *, resolver: AbstractResolver | None = None
     ) -> None:

@@ -44,6 +44,8 @@ class NewDelivery:
     task_uuid: UUID
     subscription_id: UUID | None
     held: bool
+    lane: UUID
+    """What shares limits with it: the subscription, or the host of its notifyURL (`core.lanes`)."""
 
 
 @dataclass(frozen=True, slots=True)

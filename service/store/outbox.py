@@ -42,4 +42,5 @@ async def write(
             [d.subscription_id for d in deliveries],
             [d.subscription_id or d.task_uuid for d in deliveries],
             ["held" if d.held else "pending" for d in deliveries],
+            [d.lane for d in deliveries],
         )

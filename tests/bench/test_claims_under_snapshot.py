@@ -32,8 +32,8 @@ SELECT gen_random_uuid(), 'default', 'runware', 'm', 'processing', 1, now(), now
 FROM generate_series(1, {WAITING + 1000}) AS n;
 INSERT INTO callboard.events (created_at, id, incarnation, tenant, source, type, task_uuid, sequence, data)
 SELECT now(), gen_random_uuid(), 1, 'default', 's', 'task.completed', t.task_uuid, 1, '' FROM callboard.tasks AS t;
-INSERT INTO callboard.deliveries (created_at, tenant, event_id, task_uuid, target, state, next_at)
-SELECT e.created_at, 'default', e.id, e.task_uuid, e.task_uuid, 'pending', now() - interval '1 hour' + make_interval(secs => e.seq * 0.01)
+INSERT INTO callboard.deliveries (created_at, tenant, event_id, task_uuid, target, lane, state, next_at)
+SELECT e.created_at, 'default', e.id, e.task_uuid, e.task_uuid, e.task_uuid, 'pending', now() - interval '1 hour' + make_interval(secs => e.seq * 0.01)
 FROM callboard.events AS e
 """  # noqa: S608 - our own number
 LOOKED_AT = (

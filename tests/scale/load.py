@@ -105,9 +105,10 @@ UPDATE callboard.feed SET incarnation = 2
 """
 # One in ten events goes to a notifyURL; of open tasks some wait, some of these for a later time, some are under way.
 DELIVERIES = """
-INSERT INTO callboard.deliveries (created_at, tenant, event_id, task_uuid, subscription_id, target, state, attempts,
+INSERT INTO callboard.deliveries (created_at, tenant, event_id, task_uuid, subscription_id, target, lane, state, attempts,
                                   next_at, lease_no, lease_until, finished_at)
-SELECT e.created_at, e.tenant, e.id, e.task_uuid, s.id, coalesce(s.id, e.task_uuid), d.state, 1,
+SELECT e.created_at, e.tenant, e.id, e.task_uuid, s.id, coalesce(s.id, e.task_uuid),
+       coalesce(s.id, md5((t.seq % 97)::text)::uuid), d.state, 1,
        CASE d.state WHEN 'pending' THEN CASE t.seq % 5 WHEN 0 THEN now() + interval '20 minutes' ELSE e.created_at END END,
        1, CASE d.state WHEN 'sending' THEN now() + make_interval(secs => 20 - t.seq % 25) END,
        CASE WHEN d.state NOT IN ('pending', 'sending', 'held') THEN e.created_at END

@@ -47,8 +47,8 @@ async def deliver(conn: Any, wait: float, state: str = "pending") -> int:
             "WITH e AS (INSERT INTO callboard.events (created_at, id, incarnation, tenant, source, type,"
             " task_uuid, sequence, data) VALUES ($1, gen_random_uuid(), 1, 'default', 's', 't',"
             " gen_random_uuid(), 1, '') RETURNING *)"
-            " INSERT INTO callboard.deliveries (created_at, tenant, event_id, task_uuid, target, state, next_at)"
-            " SELECT e.created_at, e.tenant, e.id, e.task_uuid, e.task_uuid, $2,"
+            " INSERT INTO callboard.deliveries (created_at, tenant, event_id, task_uuid, target, lane, state, next_at)"
+            " SELECT e.created_at, e.tenant, e.id, e.task_uuid, e.task_uuid, e.task_uuid, $2,"
             " $1::timestamptz + make_interval(secs => $3) FROM e RETURNING id",
             NOW,
             state,

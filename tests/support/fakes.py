@@ -162,6 +162,8 @@ def _video(name: str) -> Video:
 class FakeSink:
     """A target that keeps what it is sent and answers what the test wants, then 200."""
 
+    max_bytes: int | None = None
+
     def __init__(self) -> None:
         self.got: list[tuple[Target, Outgoing]] = []
         self.answers: list[Sent] = []

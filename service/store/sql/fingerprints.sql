@@ -28,7 +28,9 @@ FROM callboard.tenants AS t, LATERAL (VALUES (t.signing_secret), (t.previous_sec
 WHERE s.secret IS NOT NULL
 UNION ALL
 SELECT 'the secret of subscription ' || u.id::text, s.secret
-FROM callboard.subscriptions AS u, LATERAL (VALUES (u.secret), (u.previous_secret)) AS s (secret)
+FROM callboard.subscriptions AS u,
+     LATERAL (VALUES (u.secret), (u.previous_secret), (u.headers), (u.credentials), (u.signing_key),
+                     (u.previous_signing_key)) AS s (secret)
 WHERE s.secret IS NOT NULL AND u.deleted_at IS NULL
 UNION ALL
 SELECT 'the credentials of account ' || a.provider || '/' || a.account, a.credentials

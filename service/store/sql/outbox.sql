@@ -26,9 +26,10 @@ ORDER BY n.position
 -- $5 uuid[] subscriptions, or null for a notifyURL
 -- $6 uuid[] targets
 -- $7 text[] states (pending or held)
-INSERT INTO callboard.deliveries (created_at, tenant, event_id, task_uuid, subscription_id, target, state, next_at)
-SELECT $1::timestamptz, n.tenant, n.event_id, n.task_uuid, n.subscription_id, n.target, n.state,
+-- $8 uuid[] lanes
+INSERT INTO callboard.deliveries (created_at, tenant, event_id, task_uuid, subscription_id, target, state, lane, next_at)
+SELECT $1::timestamptz, n.tenant, n.event_id, n.task_uuid, n.subscription_id, n.target, n.state, n.lane,
        CASE WHEN n.state = 'pending' THEN $1::timestamptz END
-FROM unnest($2::text[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[]) WITH ORDINALITY
-     AS n (tenant, event_id, task_uuid, subscription_id, target, state, position)
+FROM unnest($2::text[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::uuid[])
+     WITH ORDINALITY AS n (tenant, event_id, task_uuid, subscription_id, target, state, lane, position)
 ORDER BY n.position

@@ -55,7 +55,8 @@ WHERE s.tenant = $1::text AND s.id = $2::uuid AND s.deleted_at IS NULL
 -- $1 text tenant
 -- $2 uuid id
 WITH gone AS (
-  UPDATE callboard.subscriptions AS s SET deleted_at = clock_timestamp(), secret = NULL, previous_secret = NULL
+  UPDATE callboard.subscriptions AS s SET deleted_at = clock_timestamp(), secret = NULL, previous_secret = NULL, headers = NULL, credentials = NULL,
+      signing_key = NULL, previous_signing_key = NULL
   WHERE s.tenant = $1::text AND s.id = $2::uuid AND s.deleted_at IS NULL
   RETURNING s.id),
 waiting AS (
@@ -82,4 +83,6 @@ RETURNING t.signing_secret
 -- name: disable_subscription
 -- Stop deliveries to a target that wants no more; what comes later is held.
 -- $1 uuid id
-UPDATE callboard.subscriptions AS s SET enabled = false WHERE s.id = $1::uuid
+UPDATE callboard.subscriptions AS s
+SET enabled = false, disabled_at = clock_timestamp(), disabled_reason = 'gone'
+WHERE s.id = $1::uuid AND s.enabled

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx  # type: ignore[import-not-found]
+import httpx
 from sync import Sync  # type: ignore[import-not-found]
 from sync.common import (  # type: ignore[import-not-found]
     Audio,
