@@ -51,4 +51,4 @@ def test_locks_hold_hashes_and_no_address() -> None:
     for lock in (ROOT / "deploy").glob("requirements*.lock"):
         text = lock.read_text("utf-8")
         assert "--hash=sha256:" in text
-        assert "http" not in re.sub(r"(?m)^\s*#.*$|^aiohttp.*$", "", text)
+        assert "://" not in text
