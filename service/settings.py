@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     poll_only: bool = False
     callback_confirm: Providers = ()
     allow_networks: Networks = ()
+    aws_ambient: bool = False
     log_format: Literal["console", "json"] | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

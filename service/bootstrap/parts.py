@@ -11,6 +11,7 @@ from service import __version__
 from service.bootstrap import fault_points
 from service.bootstrap.host import is_dead, myself
 from service.bootstrap.keys import callback_keys, make_keyring, make_vault
+from service.bootstrap.sinks import make_sinks
 from service.bootstrap.upstreams import make_upstreams, policies, seconds
 from service.clock import SystemDice
 from service.core.url_guard import check_url
@@ -41,9 +42,7 @@ from service.flows.upkeep import Upkeep
 from service.flows.views import Views
 from service.flows.wake import Wake
 from service.observe import Health, Metrics
-from service.ports import Sink
 from service.settings import Settings
-from service.sinks import SINKS, SinkOptions
 from service.store.pool import Pool
 from service.web.deps import Deps
 from service.workers.roles import Flows, Role
@@ -79,10 +78,7 @@ async def make_parts(
     session = await stack.enter_async_context(aiohttp.ClientSession())
     upstreams = make_upstreams(settings, session, callback_keys(settings))
     faults = fault_points.parse(settings.fault_points, dice)
-    options = SinkOptions(settings.data_dir / "sinks", settings.allow_networks)
-    sinks: dict[str, Sink] = {kind: make(options) for kind, make in SINKS.items()}
-    for sink in sinks.values():
-        stack.push_async_callback(sink.close)
+    sinks = make_sinks(stack, settings)
     if faults is not None:
         log.warning("faults.on", points=settings.fault_points)
         pool = fault_points.FaultyPool(pool, faults).pool

@@ -16,6 +16,8 @@ from service.flows.upkeep import Upkeep
 from service.flows.upstreams import DEFAULT
 from service.observe import set_up_logs
 from service.settings import Settings
+from service.sinks import SINKS, missing
+from service.sinks.plugins import find
 from service.store import migrate
 from service.store.pool import Pool, Record, connection, create_pool
 from service.wire.accounts import state_of
@@ -27,7 +29,7 @@ def doctor(as_json: AsJson = False) -> None:
     """Check settings, database and providers; exits 1 when something is broken, or no provider is on."""
     settings = read_settings()
     set_up_logs(settings.log_format, "critical")
-    findings = [_finding("settings", True, f"read; data in {settings.data_dir}")]
+    findings = [_finding("settings", True, f"read; data in {settings.data_dir}"), _sinks()]
     try:
         with database(settings) as db:
             where = "embedded" if db.server is not None else "CALLBOARD_DATABASE_URL"
@@ -100,6 +102,16 @@ async def _accounts(settings: Settings, pool: Pool) -> list[Finding]:
         upstream = upstreams[name]
         found.append(_provider(name, upstream.off_because, upstream.accounts))
     return found
+
+
+def _sinks() -> Finding:
+    """Say which kinds of targets there are, which lack their extra, and what became of plugins."""
+    found = find(SINKS)
+    lacking = [f"{kind} is off ({mend})" for kind in SINKS if (mend := missing(kind)) is not None]
+    there = [kind for kind in SINKS if missing(kind) is None]
+    there += [f"{plugin.kind} (of {plugin.source})" for plugin in found.plugins.values()]
+    broken = [f"the plugin {kind} cannot be used: {why}" for kind, why in found.broken.items()]
+    return _finding("sinks", not broken, "; ".join([", ".join(there), *lacking, *broken]))
 
 
 def _idle(row: Record) -> str:

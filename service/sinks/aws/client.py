@@ -13,10 +13,11 @@ import aiohttp
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 from aiohttp.abc import AbstractResolver
+from yarl import URL
 
 from service.clients import BadSettings, Given
 from service.core import url_guard
-from service.core.url_guard import IPNetwork, UrlRefused
+from service.core.url_guard import IPNetwork
 from service.egress import GuardedResolver, RefusedAddress
 from service.ports import Target
 
@@ -46,7 +47,6 @@ class Maker:
         self._allowed = tuple(allowed)
         self._resolver = GuardedResolver(resolver or aiohttp.ThreadedResolver(), self._allowed)
         self._ambient = ambient
-        # Loading a service's description takes a tenth of a second, the first time.
         self._session = AioSession(session_vars=ISOLATED)
         self._own = AioSession()
 
@@ -61,6 +61,7 @@ class Maker:
             proxies={},  # None would take those of the environment.
             retries={"total_max_attempts": 1},
             ignore_configured_endpoint_urls=True,
+            warm_up_loader_caches=True,  # In a thread: a description is a megabyte of JSON.
             connect_timeout=target.timeout_s,
             read_timeout=target.timeout_s,
             max_pool_connections=CONNECTIONS,
@@ -103,7 +104,7 @@ class Maker:
 
     def _check(self, url: str) -> None:
         url_guard.check_url(url)
-        host = aiohttp.client.URL(url).raw_host or ""
+        host = URL(url).raw_host or ""
         url_guard.check_host(host)
         if url_guard.is_literal(host):
             self._refuse(host)
@@ -122,6 +123,3 @@ class Maker:
 async def close(client: Any) -> None:
     """Close a client and its connections."""
     await client.__aexit__(None, None, None)
-
-
-__all__ = ["Maker", "UrlRefused", "close"]

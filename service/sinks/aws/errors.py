@@ -41,11 +41,12 @@ THROTTLED: Final = frozenset(
 def refused(code: str, message: str, status: int | None) -> Sent:
     """Say what a service's own error means. `rejected` is one that came with a good status (PutEvents)."""
     word = "rejected" if status is None else f"http_{status}"
-    if code in UNAUTHORIZED:
-        word = "unauthorized"
-    elif code in UNROUTABLE:
-        word = "unroutable"
     throttled = code in THROTTLED or status == HTTPStatus.TOO_MANY_REQUESTS
+    denied = status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+    if code in UNROUTABLE:
+        word = "unroutable"
+    elif code in UNAUTHORIZED or (denied and not throttled):
+        word = "unauthorized"
     text = f"{code}: {message}".encode()[:4096]
     return Sent(ok=False, status=status, error=word, response=text, throttled=throttled)
 
@@ -64,7 +65,11 @@ def judge(error: Exception) -> Sent:
             return refused(code, message, int(meta.get("HTTPStatusCode", 0)))
         case aws.ParamValidationError() | aws.InvalidRegionError() | aws.UnknownEndpointError():
             return Sent(ok=False, error="invalid_settings", response=str(error).encode()[:4096])
-        case aws.NoCredentialsError() | aws.PartialCredentialsError() | aws.CredentialRetrievalError():
+        case (
+            aws.NoCredentialsError()
+            | aws.PartialCredentialsError()
+            | aws.CredentialRetrievalError()
+        ):
             return Sent(ok=False, error="unauthorized", response=b"This machine has no AWS role.")
         case _:
             return Sent(ok=False, error=_word(error))

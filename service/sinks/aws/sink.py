@@ -71,7 +71,7 @@ class AwsSink(ABC):
 
 
 def message_attributes(event: Outgoing) -> dict[str, dict[str, str]]:
-    """Give an event's attributes as SQS and SNS carry them, named as in Kafka: `ce_id`, `ce_type` …"""
+    """Give an event's attributes as SQS and SNS carry them, named as in Kafka: `ce_id` and so on."""
     found = attributes(event.body) | {"id": str(event.event_id), "type": event.event_type}
     named = {"content-type": event.content_type}
     named |= {f"ce_{name}": value for name, value in found.items()}

@@ -17,7 +17,11 @@ class SnsSink(AwsSink):
 
     def request(self, settings: Given, event: Outgoing, most: int) -> dict[str, Any]:
         """Make the arguments of Publish."""
-        topic, text, named = settings.text("topicArn"), message_text(event), message_attributes(event)
+        topic, text, named = (
+            settings.text("topicArn"),
+            message_text(event),
+            message_attributes(event),
+        )
         fit(text, named, most)
         order = fifo(event) if topic.endswith(".fifo") else {}
         return {"TopicArn": topic, "Message": text, "MessageAttributes": named, **order}

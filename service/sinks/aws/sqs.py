@@ -18,7 +18,11 @@ class SqsSink(AwsSink):
 
     def request(self, settings: Given, event: Outgoing, most: int) -> dict[str, Any]:
         """Make the arguments of SendMessage."""
-        queue, text, named = settings.text("queueUrl"), message_text(event), message_attributes(event)
+        queue, text, named = (
+            settings.text("queueUrl"),
+            message_text(event),
+            message_attributes(event),
+        )
         fit(text, named, most)
         order = fifo(event) if queue.endswith(".fifo") else {}
         return {"QueueUrl": queue, "MessageBody": text, "MessageAttributes": named, **order}

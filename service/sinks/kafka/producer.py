@@ -7,7 +7,7 @@ connected to by the checked address; TLS still asks for the name. Nothing else i
 import asyncio
 import logging
 import ssl
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -27,6 +27,7 @@ logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # noqa: TID251 
 
 Header = tuple[str, bytes]
 T = TypeVar("T")
+MOST_UNDER_WAY: Final = 1000
 FAILING_S: Final = 60.0
 """A producer that has failed for so long is given up at its next failure: its brokers may have moved."""
 
@@ -37,10 +38,15 @@ class _NamedContext(ssl.SSLContext):
     name = ""
 
     def wrap_bio(
-        self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, **options: Any
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,  # noqa: ARG002 - the address
+        session: ssl.SSLSession | None = None,
     ) -> ssl.SSLObject:
         """Begin TLS as with the name, whatever was connected to."""
-        return super().wrap_bio(incoming, outgoing, **(options | {"server_hostname": self.name}))
+        return super().wrap_bio(incoming, outgoing, server_side, self.name, session)
 
 
 def tls(name: str, ca: str | None) -> ssl.SSLContext:
@@ -62,6 +68,8 @@ class _Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka is untyped
     ca: str | None
     hopeless: asyncio.Future[None]
     """Fails when no waiting helps: an address is refused, or the credentials are."""
+    away: Exception | None = None
+    """Why the last broker could not be connected to, until one can."""
 
     async def bootstrap(self) -> None:
         """Learn of the cluster from the first server that answers; raises what the last one failed with."""
@@ -101,10 +109,11 @@ class _Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka is untyped
                     raise KafkaConnectionError(f"broker {node_id} is not in the metadata")
                 conn = await self._connect(broker.host, broker.port, self._on_connection_closed)
             except (OSError, TimeoutError, KafkaError, RefusedAddress) as error:
+                self.away = error
                 self._despair(error)
                 self.force_metadata_update()
                 return None
-            self._conns[(node_id, group)] = conn
+            self._conns[(node_id, group)], self.away = conn, None
             return conn
 
     async def _connect(self, host: str, port: int, on_close: Any = None) -> AIOKafkaConnection:
@@ -164,6 +173,12 @@ class Producer:
         self._client: _Client = client
         self._under_way: dict[UUID, asyncio.Future[RecordMetadata]] = {}
         self._failing_since: float | None = None
+        self._gap = False
+
+    @property
+    def away(self) -> Exception | None:
+        """Say why its brokers cannot be reached, if they cannot."""
+        return self._client.away
 
     @property
     def given_up(self) -> bool:
@@ -172,7 +187,7 @@ class Producer:
         dead = ended is not None and ended.done()
         since = self._failing_since
         long = since is not None and asyncio.get_running_loop().time() - since >= FAILING_S
-        return dead or long or self._client.hopeless.done()
+        return dead or long or self._gap or self._client.hopeless.done()
 
     async def start(self) -> None:
         """Connect and get a producer's number; raises what stands in the way."""
@@ -198,13 +213,16 @@ class Producer:
             future = await self._producer.send(topic, value, key=key, headers=headers)
             future.add_done_callback(_seen)
         self._under_way[event_id] = future
-        await asyncio.wait(
-            {future, self._client.hopeless}, return_when=asyncio.FIRST_COMPLETED
-        )
+        if len(self._under_way) > MOST_UNDER_WAY:
+            # The oldest: of an event that was never tried again.
+            del self._under_way[next(iter(self._under_way))]
+        await asyncio.wait({future, self._client.hopeless}, return_when=asyncio.FIRST_COMPLETED)
         if not future.done():
             self._client.hopeless.result()
         # Not when the attempt was cut before: then the next one finds it here.
-        del self._under_way[event_id]
+        self._under_way.pop(event_id, None)
+        # What a broker refused has taken a number of the sequence all the same, and the next one would be out of order.
+        self._gap = self._gap or _failed(future)
         return future.result()
 
     def address_of(self, confirmed: RecordMetadata) -> str | None:
@@ -227,7 +245,8 @@ class Producer:
         hopeless = self._client.hopeless
         task.add_done_callback(_seen)
         try:
-            await asyncio.wait({task, hopeless}, return_when=asyncio.FIRST_COMPLETED)
+            both: set[asyncio.Future[Any]] = {task, hopeless}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
                 hopeless.result()
             return task.result()

@@ -9,6 +9,7 @@ event whose confirmation was lost comes twice, and consumers tell by `ce_id`.
 import asyncio
 import math
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Final
 
@@ -50,11 +51,7 @@ class KafkaSink:
             topic = settings.text("topic")
             if len(event.body) + ROOM > settings.number("maxBytes", MOST_BYTES):
                 return Sent(ok=False, error="too_large")
-            async with (
-                asyncio.timeout(target.timeout_s),
-                self._producers.of(target, partial(self._open, target)) as producer,
-            ):
-                return await self._publish(producer, topic, event)
+            return await self._attempt(target, topic, event)
         except Exception as error:  # noqa: BLE001 - a library's faults are an attempt's failure too
             return judge(error)
 
@@ -62,22 +59,29 @@ class KafkaSink:
         """Close all connections."""
         await self._producers.close()
 
-    async def _publish(self, producer: Producer, topic: str, event: Outgoing) -> Sent:
-        key = None if event.task_uuid is None else str(event.task_uuid).encode()
-        try:
-            done = await producer.publish(event.event_id, topic, key, event.body, _headers(event))
-        finally:
-            if producer.given_up:
-                self._producers.drop(producer)
-        text = f"partition {done.partition}, offset {done.offset}"
-        return Sent(ok=True, response=text.encode(), address=producer.address_of(done))
+    async def _attempt(self, target: Target, topic: str, event: Outgoing) -> Sent:
+        deadline = asyncio.get_running_loop().time() + target.timeout_s
+        async with AsyncExitStack() as stack:
+            async with asyncio.timeout_at(deadline):
+                lent = self._producers.of(target, partial(self._open, target))
+                producer = await stack.enter_async_context(lent)
+            try:
+                async with asyncio.timeout_at(deadline):
+                    return await _publish(producer, topic, event)
+            except TimeoutError:
+                raise producer.away or TimeoutError from None
+            finally:
+                if producer.given_up:
+                    self._producers.drop(producer)
 
     async def _open(self, target: Target) -> Producer:
         settings, credentials = Given(target.settings), Given(target.credentials)
         protocol = settings.text("securityProtocol", "SSL")
         mechanism = settings.text("saslMechanism", "PLAIN")
         if protocol not in PROTOCOLS or mechanism not in MECHANISMS:
-            raise BadSettings("securityProtocol or saslMechanism is not one of those that are known.")
+            raise BadSettings(
+                "securityProtocol or saslMechanism is not one of those that are known."
+            )
         sasl = protocol.startswith("SASL_")
         producer = Producer(
             self._allowed,
@@ -103,6 +107,13 @@ class KafkaSink:
 
 _ANY_TLS: Final = object()
 """aiokafka asks for a context up front; the real one is made for each broker by its name."""
+
+
+async def _publish(producer: Producer, topic: str, event: Outgoing) -> Sent:
+    key = None if event.task_uuid is None else str(event.task_uuid).encode()
+    done = await producer.publish(event.event_id, topic, key, event.body, _headers(event))
+    text = f"partition {done.partition}, offset {done.offset}"
+    return Sent(ok=True, response=text.encode(), address=producer.address_of(done))
 
 
 def _headers(event: Outgoing) -> list[Header]:
