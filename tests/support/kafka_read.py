@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
@@ -42,15 +43,15 @@ def _read(servers: str, topic: str) -> list[Record]:
         consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in numbers])
         ended = 0
         while ended < len(numbers):
-            message = consumer.poll(READ_S)
+            message: Any = consumer.poll(READ_S)
             assert message is not None
             if message.error() is not None:
                 assert message.error().code() == KafkaError._PARTITION_EOF, message.error()
                 ended += 1
                 continue
-            headers = {name: value.decode() for name, value in message.headers() or ()}
+            headers = {name: bytes(value or b"").decode() for name, value in message.headers()}
             place = (message.partition(), message.offset())
-            found.append(Record(*place, message.key(), message.value() or b"", headers))
+            found.append(Record(*place, message.key(), message.value(), headers))
     finally:
         consumer.close()
     return sorted(found, key=lambda record: (record.partition, record.offset))

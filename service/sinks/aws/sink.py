@@ -100,3 +100,11 @@ def fifo(event: Outgoing) -> dict[str, str]:
     """Give what a FIFO queue or topic keeps the order and the events apart by; it forgets ids after five minutes."""
     group = event.task_uuid or event.event_id
     return {"MessageGroupId": str(group), "MessageDeduplicationId": str(event.event_id)}
+
+
+def stored(answer: dict[str, Any], name: str) -> Sent:
+    """Read the id that a stored message got; an answer without one confirms nothing."""
+    message_id = answer.get(name)
+    if not message_id:
+        return Sent(ok=False, status=200, error="protocol", response=b"no " + name.encode())
+    return Sent(ok=True, status=200, response=str(message_id).encode())

@@ -7,7 +7,7 @@ from typing import Any
 
 from service.clients import Given
 from service.ports import Outgoing, Sent
-from service.sinks.aws.sink import AwsSink, fifo, fit, message_attributes, message_text
+from service.sinks.aws.sink import AwsSink, fifo, fit, message_attributes, message_text, stored
 
 
 class SnsSink(AwsSink):
@@ -29,4 +29,4 @@ class SnsSink(AwsSink):
     async def call(self, client: Any, request: dict[str, Any]) -> Sent:
         """Publish one message; the answer's id is kept."""
         answer = await client.publish(**request)
-        return Sent(ok=True, status=200, response=str(answer.get("MessageId", "")).encode())
+        return stored(answer, "MessageId")

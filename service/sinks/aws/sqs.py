@@ -8,7 +8,7 @@ from typing import Any
 
 from service.clients import Given
 from service.ports import Outgoing, Sent
-from service.sinks.aws.sink import AwsSink, fifo, fit, message_attributes, message_text
+from service.sinks.aws.sink import AwsSink, fifo, fit, message_attributes, message_text, stored
 
 
 class SqsSink(AwsSink):
@@ -30,4 +30,4 @@ class SqsSink(AwsSink):
     async def call(self, client: Any, request: dict[str, Any]) -> Sent:
         """Send one message; the answer's id is kept."""
         answer = await client.send_message(**request)
-        return Sent(ok=True, status=200, response=str(answer.get("MessageId", "")).encode())
+        return stored(answer, "MessageId")
