@@ -1,24 +1,22 @@
-"""What sinks of brokers with long connections have in common: where they connect, TLS, and one attempt.
+"""What sinks of brokers with long connections have in common: one attempt, on a connection that is kept.
 
-A server's name is resolved once, its addresses are checked, and the connection goes to one of those. TLS is
-judged by the name all the same.
+A server's name is resolved once for a connection, its addresses are checked, and it goes to one of those.
 """
 
 import asyncio
+import logging
 import socket
 import ssl
-import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Final, Generic, Protocol, TypeVar
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
 
 from service.clients import BadSettings, Clients, Given
-from service.core import url_guard
-from service.core.url_guard import IPNetwork, UrlRefused
+from service.core.url_guard import IPNetwork
+from service.dialing import Endpoint
 from service.egress import RefusedAddress, checked_addresses
 from service.ports import Outgoing, Sent, Target
 
@@ -29,6 +27,10 @@ MOST_ADDRESSES: Final = 4
 """Of one name; more would only share the time of an attempt."""
 NO_TASK: Final = "none"
 """What stands for {taskUUID} in the events of batches."""
+OF_THE_EVENT: Final = frozenset(
+    {"unroutable", "too_large", "rejected", "unauthorized", "invalid_settings"}
+)
+"""Words after which a connection is as good as before."""
 ANOTHER_MAY_ANSWER: Final = frozenset({"dns", "connect", "timeout", "disconnected"})
 
 
@@ -40,88 +42,6 @@ class NotSent(Exception):
         self.sent = Sent(
             ok=False, error=word, response=text.encode()[:KEPT_BYTES], throttled=throttled
         )
-
-
-class NamedContext(ssl.SSLContext):
-    """TLS to an address, which asks for the certificate of the name that the address stands for.
-
-    `begun` says that a connection was encrypted at all: a protocol that begins in the clear may forget to.
-    """
-
-    name = ""
-    begun = False
-
-    def wrap_bio(
-        self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, **options: Any
-    ) -> ssl.SSLObject:
-        """Begin TLS as with the name, whatever was connected to."""
-        self.begun = True
-        return super().wrap_bio(incoming, outgoing, **(options | {"server_hostname": self.name}))
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One server, and how it is spoken to: `certificate` is (certificate chain, key), both PEM."""
-
-    host: str
-    port: int
-    tls: bool
-    ca: str | None = None
-    certificate: tuple[str, str] | None = None
-
-    async def context(self) -> NamedContext | None:
-        """Make what one TLS connection needs, or nothing; raises BadSettings for a PEM that is none."""
-        # Reading the system's certificates takes milliseconds of processor time.
-        return await asyncio.to_thread(self._context) if self.tls else None
-
-    def _context(self) -> NamedContext:
-        context = NamedContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.name = self.host
-        if self.ca is None:
-            context.load_default_certs()
-        else:
-            try:
-                context.load_verify_locations(cadata=self.ca)
-            except (ssl.SSLError, ValueError):
-                raise BadSettings("ca should be certificates in PEM.") from None
-        if self.certificate is not None:
-            _load(context, *self.certificate)
-        return context
-
-
-def endpoints(
-    settings: Given, credentials: Given, servers: Sequence[str], ports: tuple[int, int]
-) -> tuple[Endpoint, ...]:
-    """Read servers as `host`, `host:port` or `[v6]:port`; `ports` are the usual ones without and with TLS."""
-    tls = settings.flag("tls", default=False)
-    chain, key = credentials.maybe("certificate"), credentials.maybe("key")
-    if (chain is None) != (key is None):
-        raise BadSettings("certificate and key go together.")
-    certificate = None if chain is None or key is None else (chain, key)
-    if not tls and (certificate is not None or settings.maybe("ca") is not None):
-        raise BadSettings("ca and certificate need tls.")
-    found = []
-    for server in servers:
-        host, port = _split(server, ports[tls])
-        try:
-            url_guard.check_host(host)
-        except UrlRefused:
-            raise BadSettings("A server should be a host name or an address, and a port.") from None
-        found.append(Endpoint(host, port, tls, settings.maybe("ca"), certificate))
-    return tuple(found)
-
-
-def _split(server: str, usual: int) -> tuple[str, int]:
-    if server.startswith("["):
-        host, _, rest = server[1:].partition("]")
-        port = rest.removeprefix(":")
-    else:
-        host, _, port = server.partition(":")
-    if not port:
-        return host, usual
-    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):  # noqa: PLR2004 - 16 bits
-        raise BadSettings("The port of a server should be a number from 1 to 65535.")
-    return host, int(port)
 
 
 def fill(template: str, event: Outgoing) -> str:
@@ -190,6 +110,10 @@ class BrokerSink(ABC, Generic[P, L]):
         except Exception as error:  # noqa: BLE001 - what a client library raises is not all known
             return self._not_sent(error, connecting=False).sent
 
+    def discard(self, link: L) -> None:
+        """Close a link that did not open, in the background."""
+        self._clients.discard(link)
+
     async def close(self) -> None:
         """Close all connections."""
         await self._clients.close()
@@ -211,16 +135,15 @@ class BrokerSink(ABC, Generic[P, L]):
 
     async def _publish(self, link: L, plan: P, target: Target, event: Outgoing) -> Sent:
         try:
-            return replace(
-                await self.publish(link, plan, target, event), address=link.address
-            )
-        except BaseException as error:
-            fault = self._not_sent(error, connecting=False) if isinstance(error, Exception) else None
-            if not isinstance(error, NotSent) or not await link.alive():
+            return replace(await self.publish(link, plan, target, event), address=link.address)
+        except Exception as error:  # noqa: BLE001 - what a client library raises is not all known
+            fault = self._not_sent(error, connecting=False).sent
+            if fault.error not in OF_THE_EVENT or not await link.alive():
                 self._clients.drop(link)
-            if fault is None:
-                raise
-            return replace(fault.sent, address=link.address)
+            return replace(fault, address=link.address)
+        except BaseException:
+            self._clients.drop(link)
+            raise
 
     async def _first_that_answers(self, plan: P, timeout_s: float) -> L:
         """Connect to the first address that takes it; each server has its share of the time."""
@@ -259,27 +182,26 @@ class BrokerSink(ABC, Generic[P, L]):
                 return NotSent("refused_address")
             case TimeoutError():
                 return NotSent("timeout")
-        return (
-            self.judge(error) or _of_the_network(error, connecting=connecting) or _unknown(error)
-        )
+            case _:
+                pass
+        return self.judge(error) or _of_the_network(error, connecting=connecting) or _unknown(error)
 
 
 def _of_the_network(error: BaseException, *, connecting: bool) -> NotSent | None:
     """Find what the network did behind the error of a library; its own text may hold addresses."""
-    cause: BaseException | None = error
-    while cause is not None:
-        match cause:
-            case ssl.SSLCertVerificationError():
-                return NotSent("tls", f"The certificate is not trusted: {cause.verify_message}.")
-            case ssl.SSLError():
-                return NotSent("tls")
-            case socket.gaierror():
-                return NotSent("dns")
-            case EOFError() | ConnectionResetError() | BrokenPipeError():
-                return NotSent("disconnected")
-            case OSError():
-                return NotSent("connect" if connecting else "disconnected")
-        cause = cause.__cause__ or cause.__context__
+    chain: list[BaseException] = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(cause)
+    # Errors of libraries are OSErrors too: what is more exact counts, wherever it stands.
+    for kinds, word in (
+        ((ssl.SSLError,), "tls"),
+        ((socket.gaierror,), "dns"),
+        ((EOFError, ConnectionResetError, BrokenPipeError), "disconnected"),
+        ((OSError,), "connect" if connecting else "disconnected"),
+    ):
+        for cause in chain:
+            if isinstance(cause, kinds):
+                return NotSent(word, getattr(cause, "verify_message", ""))
     return None
 
 
@@ -288,25 +210,7 @@ def _unknown(error: Exception) -> NotSent:
     return NotSent("protocol", type(error).__name__)
 
 
-def _load(context: ssl.SSLContext, chain: str, key: str) -> None:
-    """Load a client's certificate: OpenSSL's binding takes it from files alone."""
-    with tempfile.TemporaryDirectory(prefix="callboard-") as folder:
-        paths = [Path(folder, name) for name in ("chain", "key")]
-        for path, text in zip(paths, (chain, key), strict=True):
-            path.touch(mode=0o600)
-            path.write_text(text)
-        try:
-            # An empty password, for an encrypted key would ask on the terminal.
-            context.load_cert_chain(*paths, password="")
-        except (ssl.SSLError, ValueError):
-            raise BadSettings("certificate and key should be PEM, and belong together.") from None
-
-
 def quiet(*names: str) -> None:
     """Silence loggers of client libraries: they print tracebacks, addresses and all, to stderr."""
-    import logging
-
     for name in names:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # noqa: TID251 - they are not ours
-
-

@@ -4,13 +4,11 @@ A confirm comes when every queue that an event was routed to has it on disk. Rab
 before: the event's id is the message's, for consumers to tell repetitions by.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import aio_pika
-import aiormq
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import (
     AMQPConnectionError,
@@ -27,9 +25,10 @@ from aiormq.exceptions import (
     PublishError,
 )
 
-from service.brokers import BrokerSink, Endpoint, NotSent, endpoints, fill, quiet
+from service.brokers import BrokerSink, NotSent, fill, quiet
 from service.clients import BadSettings, Given
 from service.core.url_guard import IPNetwork
+from service.dialing import Endpoint, endpoints
 from service.ports import Outgoing, Sent, Target
 from service.wire.attributes import attributes
 
@@ -153,7 +152,9 @@ class RabbitSink(BrokerSink[Plan, RabbitLink]):
             case PublishError():
                 return NotSent("unroutable", "No queue is bound for this routing key.")
             case DeliveryError():
-                return NotSent("rejected", "The broker did not take it: a queue is full.", throttled=True)
+                return NotSent(
+                    "rejected", "The broker did not take it: a queue is full.", throttled=True
+                )
             case (
                 ProbableAuthenticationError()
                 | AuthenticationError()
@@ -171,7 +172,8 @@ class RabbitSink(BrokerSink[Plan, RabbitLink]):
                 return None
             case AMQPError():
                 return NotSent("rejected", text)
-        return None
+            case _:
+                return None
 
 
 def _said(error: Exception) -> str:

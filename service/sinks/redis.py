@@ -12,8 +12,9 @@ from typing import Any, Final
 from redis import exceptions
 from redis.asyncio.connection import Connection, SSLConnection
 
-from service.brokers import BrokerSink, Endpoint, NotSent, endpoints, quiet
+from service.brokers import BrokerSink, NotSent, quiet
 from service.clients import BadSettings, Given
+from service.dialing import Endpoint, endpoints
 from service.ports import Outgoing, Sent, Target
 
 PORT: Final = 6379
@@ -53,9 +54,9 @@ class RedisLink:
     async def alive(self) -> bool:
         """Say whether it is connected, and nothing was said that nobody asked for."""
         if self._lock.locked():
-            return self._connection.is_connected
+            return bool(self._connection.is_connected)
         try:
-            return self._connection.is_connected and not await self._connection.can_read()
+            return bool(self._connection.is_connected) and not await self._connection.can_read()
         except exceptions.ConnectionError:
             return False
 
@@ -129,7 +130,7 @@ class RedisSink(BrokerSink[Plan, RedisLink]):
             connection = SSLConnection(**options)
             connection.ssl_context.context = context
         try:
-            await connection.connect()
+            await connection.connect()  # type: ignore[no-untyped-call]
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
@@ -160,7 +161,8 @@ class RedisSink(BrokerSink[Plan, RedisLink]):
                 return _of_an_answer(text)
             case exceptions.BusyLoadingError():
                 return NotSent("rejected", text)
-        return None
+            case _:
+                return None
 
 
 def _of_an_answer(text: str) -> NotSent:

@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,10 +16,12 @@ import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from service.brokers import Endpoint, NamedContext, NotSent
+from service.brokers import NotSent
+from service.dialing import Endpoint, NamedContext
 from service.sinks.nats.nkey import Nkey
 
 PING_S: Final = 20
+CLOSE_S: Final = 0.5
 NO_STREAM: Final = "503"
 """The status with which a server says that nobody listens to a subject."""
 TOO_LARGE: Final = 10054
@@ -54,21 +57,15 @@ class NatsLink:
     async def open(
         self, endpoint: Endpoint, context: NamedContext | None, login: Login, inbox: str
     ) -> None:
-        """Connect and log in; raises what went wrong, and leaves nothing open."""
+        """Connect and log in; raises what went wrong, and is to be closed then too."""
         try:
             await self._connect(endpoint, context, login, inbox)
-            if context is not None and not context.begun:
-                raise NotSent("tls", "The server offers no TLS.")
-            if not self._client.is_connected:
-                raise NotSent("disconnected")
+            self._check_open(context)
             self._inbox = self._client.new_inbox()
             await self._client.subscribe(f"{self._inbox}.*", cb=self._answered)
-        except BaseException as error:
-            await self._client.close()
-            # Where no address answered, the library says only that.
-            if isinstance(error, nats.errors.NoServersError) and self._fault is not None:
-                raise self._fault from None
-            raise
+        except nats.errors.NoServersError:
+            # Where an address does not answer, the library says only that.
+            raise self._fault or NotSent("connect") from None
 
     async def _connect(
         self, endpoint: Endpoint, context: NamedContext | None, login: Login, inbox: str
@@ -115,13 +112,22 @@ class NatsLink:
             closed_cb=self._on_closed,
         )
 
+    def _check_open(self, context: NamedContext | None) -> None:
+        if context is not None and not context.begun:
+            raise NotSent("tls", "The server offers no TLS.")
+        if not self._client.is_connected:
+            raise NotSent("disconnected")
+
     async def alive(self) -> bool:
         """Say whether something can be published on it, as far as is known."""
         return self._ended is None and self._client.is_connected
 
     async def close(self) -> None:
         """Close it."""
-        await self._client.close()
+        # After a handshake that failed the library waits for an end that it has missed.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await self._client.close()
         self._end("closed")
 
     async def publish(

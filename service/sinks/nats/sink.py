@@ -7,9 +7,10 @@ from typing import Final
 
 import nats.errors
 
-from service.brokers import BrokerSink, Endpoint, NotSent, endpoints, fill, quiet
+from service.brokers import BrokerSink, NotSent, fill, quiet
 from service.clients import BadSettings, Given
 from service.core.url_guard import IPNetwork
+from service.dialing import Endpoint, endpoints
 from service.ports import Outgoing, Sent, Target
 from service.sinks.nats.link import Login, NatsLink
 from service.sinks.nats.nkey import read_creds, read_seed
@@ -59,7 +60,12 @@ class NatsSink(BrokerSink[Plan, NatsLink]):
     async def connect(self, plan: Plan, endpoint: Endpoint, address: str) -> NatsLink:
         """Connect and log in."""
         link = NatsLink(address)
-        await link.open(endpoint, await endpoint.context(), plan.login, plan.inbox)
+        context = await endpoint.context()
+        try:
+            await link.open(endpoint, context, plan.login, plan.inbox)
+        except BaseException:
+            self.discard(link)
+            raise
         return link
 
     async def publish(self, link: NatsLink, plan: Plan, target: Target, event: Outgoing) -> Sent:
