@@ -51,11 +51,11 @@ class Given:
             raise BadSettings(f"{name} should hold texts that are not empty.")
         return tuple(values)
 
-    def number(self, name: str, default: int) -> int:
-        """Give a whole number above zero; raises BadSettings for anything else."""
+    def number(self, name: str, default: int, *, least: int = 1) -> int:
+        """Give a whole number that is not too small; raises BadSettings for anything else."""
         value = self._values.get(name, default)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise BadSettings(f"{name} should be a whole number above zero.")
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise BadSettings(f"{name} should be a whole number from {least} on.")
         return value
 
     def flag(self, name: str, *, default: bool) -> bool:

@@ -107,7 +107,8 @@ async def _accounts(settings: Settings, pool: Pool) -> list[Finding]:
 def _sinks() -> Finding:
     """Say which kinds of targets there are, which lack their extra, and what became of plugins."""
     found = find(SINKS)
-    lacking = [f"{kind} is off ({mend})" for kind in SINKS if (mend := missing(kind)) is not None]
+    extras = ((kind, missing(kind)) for kind in SINKS)
+    lacking = [f"{kind} is off (pip install callboard[{x}])" for kind, x in extras if x]
     there = [kind for kind in SINKS if missing(kind) is None]
     there += [f"{plugin.kind} (of {plugin.source})" for plugin in found.plugins.values()]
     broken = [f"the plugin {kind} cannot be used: {why}" for kind, why in found.broken.items()]

@@ -27,6 +27,9 @@ class SinkOptions:
 
 
 NEEDS: Final[Mapping[str, tuple[str, str]]] = {
+    "nats": ("nats", "nats"),
+    "redis": ("redis", "redis"),
+    "rabbitmq": ("aio_pika", "rabbitmq"),
     "kafka": ("aiokafka", "kafka"),
     "sqs": ("aiobotocore", "aws"),
     "sns": ("aiobotocore", "aws"),
@@ -36,27 +39,25 @@ NEEDS: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def missing(kind: str) -> str | None:
-    """Say how to install what a kind needs, where it is not installed."""
+    """Name the extra that brings what a kind needs, where that is not installed."""
     module, extra = NEEDS.get(kind, (None, None))
-    if module is None or find_spec(module) is not None:
-        return None
-    return f"pip install 'callboard[{extra}]'"
+    return None if module is None or find_spec(module) is not None else extra
 
 
 class NotInstalled:
-    """Stands for a kind whose client library is not there, and says so at every attempt."""
+    """The sink of a kind whose client library is not installed: every attempt says how to get it."""
 
     max_bytes: int | None = None
 
-    def __init__(self, mend: str) -> None:
-        self._mend = mend
+    def __init__(self, extra: str) -> None:
+        self.how = f"pip install callboard[{extra}]"
 
-    async def send(self, target: Target, event: Outgoing) -> Sent:  # noqa: ARG002 - of the port
-        """Say how to install it."""
-        return Sent(ok=False, error="not_installed", response=self._mend.encode())
+    async def send(self, target: Target, event: Outgoing) -> Sent:  # noqa: ARG002 - none is looked at
+        """Say what is missing."""
+        return Sent(ok=False, error="not_installed", response=self.how.encode())
 
     async def close(self) -> None:
-        """Do nothing."""
+        """Do nothing: nothing is open."""
 
 
 def _webhook(options: SinkOptions) -> Sink:
@@ -77,35 +78,59 @@ def _log(options: SinkOptions) -> Sink:  # noqa: ARG001 - of the table
     return LogSink()
 
 
-def _kafka(options: SinkOptions) -> Sink:
-    if (mend := missing("kafka")) is not None:
-        return NotInstalled(mend)
-    from service.sinks.kafka.sink import KafkaSink
+def _nats(options: SinkOptions) -> Sink:
+    try:
+        from service.sinks.nats.sink import NatsSink
+    except ImportError:
+        return NotInstalled("nats")
+    return NatsSink(options.allow_networks)
 
+
+def _redis(options: SinkOptions) -> Sink:
+    try:
+        from service.sinks.redis import RedisSink
+    except ImportError:
+        return NotInstalled("redis")
+    return RedisSink(options.allow_networks)
+
+
+def _rabbitmq(options: SinkOptions) -> Sink:
+    try:
+        from service.sinks.rabbitmq import RabbitSink
+    except ImportError:
+        return NotInstalled("rabbitmq")
+    return RabbitSink(options.allow_networks)
+
+
+def _kafka(options: SinkOptions) -> Sink:
+    try:
+        from service.sinks.kafka.sink import KafkaSink
+    except ImportError:
+        return NotInstalled("kafka")
     return KafkaSink(options.allow_networks)
 
 
 def _sqs(options: SinkOptions) -> Sink:
-    if (mend := missing("sqs")) is not None:
-        return NotInstalled(mend)
-    from service.sinks.aws.sqs import SqsSink
-
+    try:
+        from service.sinks.aws.sqs import SqsSink
+    except ImportError:
+        return NotInstalled("aws")
     return SqsSink(options.allow_networks, ambient=options.aws_ambient)
 
 
 def _sns(options: SinkOptions) -> Sink:
-    if (mend := missing("sns")) is not None:
-        return NotInstalled(mend)
-    from service.sinks.aws.sns import SnsSink
-
+    try:
+        from service.sinks.aws.sns import SnsSink
+    except ImportError:
+        return NotInstalled("aws")
     return SnsSink(options.allow_networks, ambient=options.aws_ambient)
 
 
 def _eventbridge(options: SinkOptions) -> Sink:
-    if (mend := missing("eventbridge")) is not None:
-        return NotInstalled(mend)
-    from service.sinks.aws.eventbridge import EventbridgeSink
-
+    try:
+        from service.sinks.aws.eventbridge import EventbridgeSink
+    except ImportError:
+        return NotInstalled("aws")
     return EventbridgeSink(options.allow_networks, ambient=options.aws_ambient)
 
 
@@ -113,6 +138,9 @@ SINKS: Mapping[str, Callable[[SinkOptions], Sink]] = {
     "webhook": _webhook,
     "file": _file,
     "log": _log,
+    "nats": _nats,
+    "redis": _redis,
+    "rabbitmq": _rabbitmq,
     "kafka": _kafka,
     "sqs": _sqs,
     "sns": _sns,

@@ -5,7 +5,6 @@ connected to by the checked address; TLS still asks for the name. Nothing else i
 """
 
 import asyncio
-import logging
 import ssl
 from collections.abc import Sequence
 from typing import Any, Final, TypeVar
@@ -19,45 +18,19 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.structs import RecordMetadata
 
+from service.brokers import quiet
 from service.core.url_guard import IPNetwork
+from service.dialing import Endpoint
 from service.egress import RefusedAddress, checked_addresses
 
-# It would warn of every broker that is away; what became of a record is said by the sink.
-logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # noqa: TID251 - the library's own
+# It warns of every broker that is away; what became of a record is said by the sink.
+quiet("aiokafka")
 
 Header = tuple[str, bytes]
 T = TypeVar("T")
 MOST_UNDER_WAY: Final = 1000
 FAILING_S: Final = 60.0
 """A producer that has failed for so long is given up at its next failure: its brokers may have moved."""
-
-
-class _NamedContext(ssl.SSLContext):
-    """A context for connections to addresses, which asks for the certificate of the name they stand for."""
-
-    name = ""
-
-    def wrap_bio(
-        self,
-        incoming: ssl.MemoryBIO,
-        outgoing: ssl.MemoryBIO,
-        server_side: bool = False,
-        server_hostname: str | bytes | None = None,  # noqa: ARG002 - the address
-        session: ssl.SSLSession | None = None,
-    ) -> ssl.SSLObject:
-        """Begin TLS as with the name, whatever was connected to."""
-        return super().wrap_bio(incoming, outgoing, server_side, self.name, session)
-
-
-def tls(name: str, ca: str | None) -> ssl.SSLContext:
-    """Make a context that trusts `ca` (PEM), or what the system trusts; raises ssl.SSLError for a CA that is none."""
-    context = _NamedContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.name = name
-    if ca is None:
-        context.load_default_certs()
-    else:
-        context.load_verify_locations(cadata=ca)
-    return context
 
 
 class _Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka is untyped
@@ -118,14 +91,14 @@ class _Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka is untyped
 
     async def _connect(self, host: str, port: int, on_close: Any = None) -> AIOKafkaConnection:
         failure: Exception = OSError("the name has no address")
+        tls = self._security_protocol in {"SSL", "SASL_SSL"}
         for address in await checked_addresses(host, port, self.allowed, self.resolver):
-            encrypted = self._security_protocol in {"SSL", "SASL_SSL"}
             conn = AIOKafkaConnection(
                 address,
                 port,
                 client_id=self._client_id,
                 request_timeout_ms=self._request_timeout_ms,
-                ssl_context=tls(host, self.ca) if encrypted else None,
+                ssl_context=await Endpoint(host, port, tls, self.ca).context(),
                 security_protocol=self._security_protocol,
                 on_close=on_close,
                 max_idle_ms=self._connections_max_idle_ms,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from service.ports import Sink, Target
 

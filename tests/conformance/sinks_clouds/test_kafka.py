@@ -193,7 +193,7 @@ async def test_a_slow_broker_is_a_timeout(
         ({"bootstrapServers": ["10.1.2.3:9092"]}, "refused_address"),
         ({"bootstrapServers": ["169.254.169.254:80"]}, "refused_address"),
         ({"securityProtocol": "SSL"}, "connect"),
-        ({"securityProtocol": "SSL", "ca": "no PEM"}, "tls"),
+        ({"securityProtocol": "SSL", "ca": "no PEM"}, "invalid_settings"),
     ],
 )
 async def test_settings_that_lead_nowhere_have_their_word(

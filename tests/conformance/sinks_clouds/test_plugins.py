@@ -13,7 +13,7 @@ from service.bootstrap.sinks import make_sinks
 from service.cli.doctor import _sinks
 from service.ports import Outgoing, Sent, Target
 from service.settings import load
-from service.sinks import SINKS, SinkOptions
+from service.sinks import NEEDS, SINKS, SinkOptions
 from service.sinks.plugins import Found, Guarded, find, make
 
 Events = Callable[..., Outgoing]
@@ -152,17 +152,22 @@ async def test_the_service_starts_with_what_works_and_warns_of_the_rest(
 
 def test_without_plugins_the_kinds_are_those_of_the_table() -> None:
     assert find(SINKS) == Found()
-    assert "kafka, sqs, sns, eventbridge" in str(_sinks()["detail"])
+    assert "webhook, file, log, nats, redis, rabbitmq, kafka, sqs, sns, eventbridge" in str(
+        _sinks()["detail"]
+    )
 
 
-@pytest.mark.parametrize("kind", ["kafka", "sqs", "sns", "eventbridge"])
+@pytest.mark.parametrize(("kind", "needs"), [(kind, need) for kind, (need, _) in NEEDS.items()])
 async def test_a_kind_whose_extra_is_not_installed_says_how_to_get_it(
-    kind: str, tmp_path: Path, make_event: Events, monkeypatch: pytest.MonkeyPatch
+    kind: str, needs: str, tmp_path: Path, make_event: Events, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.sinks.find_spec", lambda _: None)
+    for name in [n for n in sys.modules if n.startswith((f"{needs}.", "service.sinks."))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, needs, None)
     sink = SINKS[kind](SinkOptions(tmp_path))
     sent = await sink.send(Target(kind), make_event())
     await sink.close()
     assert (sent.ok, sent.error) == (False, "not_installed")
-    assert sent.response.startswith(b"pip install 'callboard[")
-    assert f"{kind} is off (pip install" in str(_sinks()["detail"])
+    extra = NEEDS[kind][1]
+    assert sent.response == f"pip install callboard[{extra}]".encode()
+    assert f"{kind} is off (pip install callboard[{extra}])" in str(_sinks()["detail"])

@@ -1,0 +1,1 @@
+"""Events into NATS JetStream, whose acknowledgement says that a stream has them."""
