@@ -117,7 +117,9 @@ class Moto:
                 batch = answer.get("Messages", [])
                 if not batch:
                     return found
-                for message in batch:
-                    receipt = message["ReceiptHandle"]
-                    await sqs.delete_message(QueueUrl=url, ReceiptHandle=receipt)
+                entries = [
+                    {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]}
+                    for number, message in enumerate(batch)
+                ]
+                await sqs.delete_message_batch(QueueUrl=url, Entries=entries)
                 found += batch

@@ -84,6 +84,8 @@ class Bench(ABC):
     """Where a sink's word for an error is another than usual, as {"connect": "disconnected"}."""
     port: int | None = None
     """Where connections are counted."""
+    many: ClassVar[int] = 400
+    """Events of a long run; fewer where a stand-in is slow."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

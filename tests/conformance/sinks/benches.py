@@ -5,13 +5,29 @@ from collections.abc import Mapping
 import pytest
 
 from tests.conformance.sinks.bench import Bench, Shows
+from tests.conformance.sinks.bench_aws import (
+    EventbridgeBench,
+    SnsBench,
+    SqsBench,
+    SqsFifoBench,
+)
+from tests.conformance.sinks.bench_kafka import KafkaBench
 from tests.conformance.sinks.bench_nats import NatsBench
 from tests.conformance.sinks.bench_own import FileBench, WebhookBench
 from tests.conformance.sinks.bench_rabbitmq import RabbitBench
 from tests.conformance.sinks.bench_redis import RedisBench
 
 BENCHES: Mapping[str, type[Bench]] = {
-    bench.kind: bench for bench in (FileBench, WebhookBench, NatsBench, RedisBench, RabbitBench)
+    "file": FileBench,
+    "webhook": WebhookBench,
+    "nats": NatsBench,
+    "redis": RedisBench,
+    "rabbitmq": RabbitBench,
+    "kafka": KafkaBench,
+    "sqs": SqsBench,
+    "sqs-fifo": SqsFifoBench,
+    "sns": SnsBench,
+    "eventbridge": EventbridgeBench,
 }
 
 

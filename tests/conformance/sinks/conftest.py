@@ -28,11 +28,11 @@ def bench(
     made = BENCHES[request.param]
     if (how := made.missing()) is not None:
         pytest.skip(f"the broker's program is not installed: {how}")
-    if made.kind not in started:
-        fresh = made(tmp_path_factory.mktemp(made.kind))
+    if request.param not in started:
+        fresh = made(tmp_path_factory.mktemp(request.param))
         fresh.start()
-        started[made.kind] = fresh
-    return started[made.kind]
+        started[request.param] = fresh
+    return started[request.param]
 
 
 @pytest.fixture
