@@ -161,6 +161,8 @@ class RedisSink(BrokerSink[Plan, RedisLink]):
                 return _of_an_answer(text)
             case exceptions.BusyLoadingError():
                 return NotSent("rejected", text)
+            case exceptions.ConnectionError() if (error.__cause__ or error.__context__) is None:
+                return NotSent("disconnected")
             case _:
                 return None
 

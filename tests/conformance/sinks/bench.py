@@ -8,9 +8,11 @@ start and stop processes. Each test works at a place of its own (a stream, queue
 a broker and nothing else; a test that takes the broker down leaves it running.
 """
 
+import asyncio
 import itertools
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -20,6 +22,16 @@ from uuid import UUID
 import psutil  # type: ignore[import-untyped]
 
 from service.ports import Sink, Target
+
+PATIENCE_S = 60.0
+"""RabbitMQ needs four seconds on an idle machine."""
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for something that a broker does."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not await condition():  # noqa: ASYNC110 - no event comes from there
+            await asyncio.sleep(0.005)
 
 
 class Shows(StrEnum):
@@ -82,7 +94,7 @@ class Bench(ABC):
     shows: ClassVar[Collection[Shows]]
     words: ClassVar[Mapping[str, str]] = {}
     """Where a sink's word for an error is another than usual, as {"connect": "disconnected"}."""
-    port: int | None = None
+    port: int = 0
     """Where connections are counted."""
     many: ClassVar[int] = 400
     """Events of a long run; fewer where a stand-in is slow."""
@@ -96,9 +108,25 @@ class Bench(ABC):
         """Say how to get the broker's program, where it is not installed."""
         return None
 
-    @abstractmethod
     def start(self) -> None:
-        """Start it, on the data of before, and wait until it serves."""
+        """Start it, on the data of before, and wait until it serves.
+
+        A bench has this, or `launch` and `ready`, which let a test go on sending meanwhile.
+        """
+        self.launch()
+        end = time.monotonic() + PATIENCE_S
+        while not self.ready():
+            if time.monotonic() > end:
+                raise RuntimeError(f"{self.kind} does not serve")
+            time.sleep(0.01)
+
+    def launch(self) -> None:
+        """Start it, from the main thread, without waiting."""
+        self.start()
+
+    def ready(self) -> bool:
+        """Say whether what was launched serves; raises RuntimeError when it ended."""
+        return True
 
     @abstractmethod
     def stop(self) -> None:

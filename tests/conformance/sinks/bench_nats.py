@@ -18,7 +18,7 @@ from service.ports import Sink
 from service.sinks.nats.sink import NatsSink
 from tests.conformance.sinks.bench import Access, Arrived, Bench, Place, Shows
 from tests.conformance.sinks.certificates import make
-from tests.conformance.sinks.programs import Program, program, serves
+from tests.conformance.sinks.programs import Program, program
 from tests.support.processes import free_port
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
@@ -42,10 +42,13 @@ class NatsBench(Bench):
     def missing(cls) -> str | None:
         return None if program("nats-server") else "apt-get install nats-server"
 
-    def start(self) -> None:
-        self._plain.start(lambda: serves(self.port or 0))
+    def launch(self) -> None:
+        self._plain.start()
         self._secure.end(signal.SIGTERM)
-        self._secure.start(lambda: serves(self.tls_port))
+        self._secure.start()
+
+    def ready(self) -> bool:
+        return self._plain.serves(self.port) and self._secure.serves(self.tls_port)
 
     def stop(self) -> None:
         self._plain.end(signal.SIGTERM)
@@ -103,7 +106,7 @@ class NatsBench(Bench):
     def _settings(self, subject: str) -> Mapping[str, Any]:
         return {"servers": [f"127.0.0.1:{self.port}"], "subject": subject}
 
-    async def _client(self, port: int | None) -> Client:
+    async def _client(self, port: int) -> Client:
         options: dict[str, Any] = {"user": "board", "password": "board"}
         if port == self.tls_port:
             options |= {"tls": ssl.create_default_context(cadata=self.certificates.ca)}

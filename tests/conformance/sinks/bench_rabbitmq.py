@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import signal
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -51,10 +52,13 @@ class RabbitBench(Bench):
         found = program("rabbitmq-server", FOLDER) and program("epmd")
         return None if found else "apt-get install rabbitmq-server"
 
-    def start(self) -> None:
+    def launch(self) -> None:
+        # The server would start one of its own, which outlives it.
         if not serves(self._epmd_port):
-            self._epmd.start(lambda: serves(self._epmd_port))
-        self._server.start(self._ready)
+            self._epmd.start()
+            while not self._epmd.serves(self._epmd_port):
+                time.sleep(0.01)
+        self._server.start()
 
     def stop(self) -> None:
         self._server.end(signal.SIGTERM)
@@ -99,9 +103,9 @@ class RabbitBench(Bench):
         url = f"amqp://board:board@127.0.0.1:{self.port}/"
         return await aio_pika.connect(url, timeout=10)
 
-    def _ready(self) -> bool:
+    def ready(self) -> bool:
         """Log in: the port opens before the users are there."""
-        if not serves(self.tls_port):
+        if not self._server.serves(self.port, self.tls_port):
             return False
 
         async def log_in() -> None:

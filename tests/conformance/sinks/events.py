@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from service.ports import Outgoing, Sent, Sink, Target
-from tests.support.flows import until
+from tests.conformance.sinks.bench import until
 
 SOURCE = "https://board.example"
 

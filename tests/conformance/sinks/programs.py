@@ -5,12 +5,8 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-PATIENCE_S = 60.0
-"""RabbitMQ needs four seconds on an idle machine."""
 
 
 def program(name: str, *more: str) -> str | None:
@@ -30,8 +26,8 @@ class Program:
         self._env = env
         self._child: subprocess.Popen[bytes] | None = None
 
-    def start(self, ready: Callable[[], bool]) -> None:
-        """Start it and wait until it serves."""
+    def start(self) -> None:
+        """Start it, from the main thread: it ends with the thread that it was started by."""
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(
                 [*_dies_with_us(), *self.args],
@@ -41,13 +37,13 @@ class Program:
                 stderr=log,
                 start_new_session=True,
             )
-        end = time.monotonic() + PATIENCE_S
-        while not ready():
-            if self._child.poll() is not None or time.monotonic() > end:
-                self.end(signal.SIGKILL)
-                tail = self.log.read_text("utf-8", "replace")[-2000:]
-                raise RuntimeError(f"{self.args[0]} does not serve:\n{tail}")
-            time.sleep(0.01)
+
+    def serves(self, *ports: int) -> bool:
+        """Say whether it serves on all ports; raises RuntimeError when it ended."""
+        if self._child is None or self._child.poll() is not None:
+            tail = self.log.read_text("utf-8", "replace")[-2000:]
+            raise RuntimeError(f"{self.args[0]} does not run:\n{tail}")
+        return all(map(serves, ports))
 
     def end(self, number: int) -> None:
         """Send a signal to it (SIGKILL: to all that it started) and wait until they ended."""

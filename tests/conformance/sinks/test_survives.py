@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from service.ports import Sink
-from tests.conformance.sinks.bench import Bench, Place, Shows
+from tests.conformance.sinks.bench import Bench, Place, Shows, until
 from tests.conformance.sinks.benches import showing
 from tests.conformance.sinks.events import deliver, deliver_lanes, make
 from tests.support.processes import ROOT
@@ -24,6 +24,16 @@ async def all_there(bench: Bench, place: Place, bodies: list[bytes]) -> None:
         assert firsts == bodies
 
 
+async def back(bench: Bench) -> None:
+    """Start a broker again while the test goes on."""
+    bench.launch()
+
+    async def ready() -> bool:
+        return await asyncio.to_thread(bench.ready)
+
+    await until(ready)
+
+
 @showing(Shows.RESTART)
 async def test_a_restart_of_the_broker_loses_nothing_and_what_came_meanwhile_arrives(
     bench: Bench, sink: Sink
@@ -37,7 +47,7 @@ async def test_a_restart_of_the_broker_loses_nothing_and_what_came_meanwhile_arr
     assert not away.ok
     assert away.error in {"connect", "disconnected", "timeout"}
     sending = asyncio.gather(deliver_lanes(sink, target, meanwhile))
-    await asyncio.to_thread(bench.start)
+    await back(bench)
     await sending
     await deliver_lanes(sink, target, after)
     await all_there(bench, place, [event.body for event in before + meanwhile + after])
@@ -50,7 +60,7 @@ async def test_a_connection_that_ended_unused_costs_no_attempt(bench: Bench, sin
     target = bench.target(place)
     await deliver(sink, target, first)
     bench.stop()
-    await asyncio.to_thread(bench.start)
+    await back(bench)
     assert (await sink.send(target, second)).ok
 
 
@@ -72,7 +82,7 @@ async def test_a_broker_that_is_killed_while_it_takes_events_loses_no_confirmed_
     for _ in range(30):
         await confirmed.acquire()
     bench.kill()
-    await asyncio.to_thread(bench.start)
+    await back(bench)
     await sending
     await all_there(bench, place, [event.body for event in events])
 
