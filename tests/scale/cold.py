@@ -30,6 +30,7 @@ COLD = {
         ("end_leases", "end_deliveries"), "when a process died; reads what is open, once"
     ),
     **dict.fromkeys(("needed_callback_keys", "known_keys", "note_key", "sealed_secrets"), START),
+    **dict.fromkeys(("reseal_tenants", "reseal_subscriptions", "reseal_accounts"), SMALL),
     **dict.fromkeys(("remove_workers", "forget_workers", "list_workers"), SMALL),
     **dict.fromkeys(("notify_others", "limit_transaction", "fence_events"), SMALL),
     **dict.fromkeys(
