@@ -16,6 +16,7 @@ The map of the house; every folder's sign says more.
 | `cli/`               | the command `callboard`                                                                |
 | `simulator/`         | both upstreams on loopback; shares shapes with us, never code                          |
 | `vault`, `observe`   | secrets at rest; logs, metrics, health                                                 |
+| `egress`             | calls to strangers' addresses: checked as they connect, or through a proxy             |
 | `clock`, `datadir`   | the dice; what is kept in DATA_DIR                                                     |
 | `embedded/`          | the embedded Postgres                                                                  |
 | `ports`              | the shapes of providers, sinks and dice                                                |

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.egress import read_proxy
 from service.vault import parse_key
 
 PREFIX = "CALLBOARD_"
@@ -68,6 +69,7 @@ class Settings(BaseSettings):
     poll_only: bool = False
     callback_confirm: Providers = ()
     allow_networks: Networks = ()
+    egress_proxy: SecretStr | None = None
     log_format: Literal["console", "json"] | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -143,6 +145,13 @@ class Settings(BaseSettings):
             raise ValueError("should be an http or https URL")
         return value.rstrip("/")
 
+    @field_validator("egress_proxy")
+    @classmethod
+    def _proxy(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            read_proxy(value.get_secret_value())
+        return value
+
     @field_validator("data_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
@@ -210,7 +219,7 @@ def summary(settings: Settings) -> dict[str, object]:
     """Say the settings for the log at start; of secrets only whether they are set."""
     shown: dict[str, object] = {}
     for name, value in settings:
-        secret = "key" in name or "secret" in name or name.endswith("database_url")
+        secret = "key" in name or "secret" in name or name.endswith(("database_url", "_proxy"))
         shown[name] = bool(value) if secret else _plain(value)
     return shown
 

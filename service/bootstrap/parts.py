@@ -4,14 +4,13 @@ from collections.abc import Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-import aiohttp
 import structlog
 
 from service import __version__
 from service.bootstrap import fault_points
 from service.bootstrap.host import is_dead, myself
 from service.bootstrap.keys import callback_keys, make_keyring, make_vault
-from service.bootstrap.upstreams import make_upstreams, policies, seconds
+from service.bootstrap.upstreams import make_upstreams, open_sessions, policies, proxy_of, seconds
 from service.clock import SystemDice
 from service.core.url_guard import check_url
 from service.flows.accept import Accept, Defaults
@@ -76,10 +75,10 @@ async def make_parts(
 ) -> Parts:
     """Make every part; what has to be closed goes onto the stack. `direct_dsn` goes through no pooler."""
     dice, wake, vault = SystemDice(), Wake(), make_vault(settings)
-    session = await stack.enter_async_context(aiohttp.ClientSession())
-    upstreams = make_upstreams(settings, session, callback_keys(settings))
+    sessions = await stack.enter_async_context(open_sessions(settings))
+    upstreams = make_upstreams(settings, sessions, callback_keys(settings))
     faults = fault_points.parse(settings.fault_points, dice)
-    options = SinkOptions(settings.data_dir / "sinks", settings.allow_networks)
+    options = SinkOptions(settings.data_dir / "sinks", settings.allow_networks, proxy_of(settings))
     sinks: dict[str, Sink] = {kind: make(options) for kind, make in SINKS.items()}
     for sink in sinks.values():
         stack.push_async_callback(sink.close)

@@ -9,21 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.core.url_guard import IPNetwork
+from service.egress import Egress
 from service.ports import Sink
 
 
 @dataclass(frozen=True, slots=True)
 class SinkOptions:
-    """What sinks are made of: the folder of file sinks, and private networks that may be called."""
+    """What sinks are made of: the folder of file sinks, private networks that may be called, the proxy of calls."""
 
     folder: Path
     allow_networks: Sequence[IPNetwork] = ()
+    proxy: str | None = None
 
 
 def _webhook(options: SinkOptions) -> Sink:
     from service.sinks.webhook import WebhookSink
 
-    return WebhookSink(options.allow_networks)
+    return WebhookSink(Egress(options.allow_networks, proxy=options.proxy))
 
 
 def _file(options: SinkOptions) -> Sink:

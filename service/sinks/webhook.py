@@ -1,26 +1,21 @@
 """Events as HTTP calls, signed by Standard Webhooks 1.0, to addresses that strangers gave us."""
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
 from dataclasses import replace
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
-from aiohttp import AddrInfoType
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
-from yarl import URL
 
-from service.core import handshake, url_guard
+from service.core import handshake
 from service.core.headers import UnsendableHeader, owners, retry_after_s
 from service.core.signing import entry, sign_v1, signed_message
-from service.core.url_guard import IPNetwork, UrlRefused
+from service.core.url_guard import UrlRefused
+from service.egress import Egress, RefusedAddress, noting
 from service.ports import Consent, Outgoing, Sent, Target
 from service.vault import sign_ed25519
 
@@ -31,45 +26,12 @@ PLAIN: Final = {
 """What every call carries."""
 KEPT_BYTES: Final = 4096
 """How much of an answer is read and kept, for people to look at."""
-KEEPALIVE_S: Final = 4.0
-"""Below the 5 s after which common servers hang up, so that few calls meet a connection just closed."""
 THROTTLED: Final = {
     HTTPStatus.TOO_MANY_REQUESTS,
     HTTPStatus.BAD_GATEWAY,
     HTTPStatus.GATEWAY_TIMEOUT,
 }
 """Answers of a target that has more than it can take (Standard Webhooks)."""
-_peers: ContextVar[list[str]] = ContextVar("peers")
-"""Addresses that the present call connected to, or tried to; the last one counts."""
-
-
-class RefusedAddress(Exception):
-    """A name or a literal leads where we do not connect to."""
-
-
-class GuardedResolver(AbstractResolver):
-    """Resolves a name once and lets through only addresses that may be connected to.
-
-    The connection is made to what is returned here, so a name that means something else a moment later
-    changes nothing. One bad address refuses the name: mixed answers are an attack or a mistake.
-    """
-
-    def __init__(self, inner: AbstractResolver, allowed: Sequence[IPNetwork]) -> None:
-        self._inner = inner
-        self._allowed = tuple(allowed)
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """Resolve and check; raises RefusedAddress, which is no OSError on purpose."""
-        found = await self._inner.resolve(host, port, family)
-        for result in found:
-            _refuse(result["host"], self._allowed)
-        return found
-
-    async def close(self) -> None:
-        """Close the resolver inside."""
-        await self._inner.close()
 
 
 FAILURES: Final = (
@@ -77,25 +39,18 @@ FAILURES: Final = (
     *(aiohttp.ClientError, HttpProcessingError, OSError),
 )
 """What a call may end with; `_name` has a word for each."""
-
-
-class NotingConnector(aiohttp.TCPConnector):
-    """Notes the address of every connection, a new, a failed and a used one, for the call that wants it."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(socket_factory=_noted_socket, **options)
-
-    async def connect(
-        self,
-        req: aiohttp.ClientRequest,
-        traces: list[Any],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own
-    ) -> Connection:
-        """Connect, or take a connection that is open."""
-        connection = await super().connect(req, traces, timeout)
-        if connection.transport is not None:
-            _note(connection.transport.get_extra_info("peername"))
-        return connection
+WORDS: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...]] = (
+    (RefusedAddress, "refused_address"),
+    ((UrlRefused, aiohttp.InvalidURL), "invalid_url"),
+    (UnsendableHeader, "invalid_settings"),
+    (TimeoutError, "timeout"),
+    (aiohttp.ClientConnectorDNSError, "dns"),
+    (aiohttp.ClientProxyConnectionError, "proxy"),
+    (aiohttp.ClientSSLError, "tls"),
+    (aiohttp.ClientConnectorError, "connect"),
+    ((OSError, aiohttp.ServerDisconnectedError), "disconnected"),
+)
+"""What a failure is called; the first that fits."""
 
 
 class WebhookSink:
@@ -103,23 +58,9 @@ class WebhookSink:
 
     max_bytes: int | None = None
 
-    def __init__(
-        self, allow_networks: Sequence[IPNetwork] = (), *, resolver: AbstractResolver | None = None
-    ) -> None:
-        self._allowed = tuple(allow_networks)
-        self._resolver = GuardedResolver(resolver or aiohttp.ThreadedResolver(), self._allowed)
-        # Nobody waits here for a connection: how much is under way is bounded per target, by the caller.
-        connector = NotingConnector(
-            resolver=self._resolver, use_dns_cache=False, limit=0, keepalive_timeout=KEEPALIVE_S
-        )
-        # The time is kept by asyncio.timeout: aiohttp's own total rounds up to whole seconds.
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=aiohttp.ClientTimeout(total=None),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
-        )
+    def __init__(self, egress: Egress | None = None) -> None:
+        self._egress = egress or Egress()
+        self._session = self._egress.session()
 
     async def send(self, target: Target, event: Outgoing) -> Sent:
         """Make one attempt; never raises for anything the target or the network does."""
@@ -170,53 +111,18 @@ class WebhookSink:
         body: bytes | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Make one call within the target's time limit; raises one of `FAILURES`."""
-        noting = _peers.set(peers)
-        try:
-            url = self._checked(target.url or "")
-            async with (
-                asyncio.timeout(target.timeout_s),
-                self._session.request(
+        with noting(peers):
+            async with asyncio.timeout(target.timeout_s):
+                url = await self._egress.check(target.url or "")
+                async with self._session.request(
                     method, url, data=body, headers=headers, allow_redirects=False
-                ) as response,
-            ):
-                yield response
-        finally:
-            _peers.reset(noting)
+                ) as response:
+                    yield response
 
     async def close(self) -> None:
         """Close all connections."""
         await self._session.close()
-        await self._resolver.close()
-
-    def _checked(self, text: str) -> URL:
-        """Read a URL and check its host if it is an address: no resolver gets to see that one."""
-        url_guard.check_url(text)
-        try:
-            url = URL(text)
-        except ValueError:
-            raise UrlRefused("This is not a URL.") from None
-        host = url.raw_host or ""
-        url_guard.check_host(host)
-        if url_guard.is_literal(host):
-            _refuse(host, self._allowed)
-        return url
-
-
-def _refuse(address: str, allowed: Sequence[IPNetwork]) -> None:
-    if url_guard.refusal(address, allowed) is not None:
-        raise RefusedAddress
-
-
-def _noted_socket(info: AddrInfoType) -> socket.socket:
-    family, kind, protocol, _, address = info
-    _note(address)
-    return socket.socket(family, kind, protocol)
-
-
-def _note(address: object) -> None:
-    # A proxy on a Unix socket has a name and no address.
-    if isinstance(address, tuple) and (peers := _peers.get(None)) is not None:
-        peers.append(str(address[0]))
+        await self._egress.close()
 
 
 def _headers(target: Target, event: Outgoing) -> dict[str, str]:
@@ -273,22 +179,7 @@ async def _beginning(response: aiohttp.ClientResponse) -> bytes:
 
 def _name(error: Exception) -> str:
     """Name what went wrong in one stable word; the error's own text may hold addresses."""
-    match error:
-        case RefusedAddress():
-            return "refused_address"
-        case UrlRefused() | aiohttp.InvalidURL():
-            return "invalid_url"
-        case UnsendableHeader():
-            return "invalid_settings"
-        case TimeoutError():
-            return "timeout"
-        case aiohttp.ClientConnectorDNSError():
-            return "dns"
-        case aiohttp.ClientSSLError():
-            return "tls"
-        case aiohttp.ClientConnectorError():
-            return "connect"
-        case OSError() | aiohttp.ServerDisconnectedError():
-            return "disconnected"
-        case _:
-            return "protocol"
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        refused = error.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+        return "proxy_auth" if refused else "proxy"
+    return next((word for kinds, word in WORDS if isinstance(error, kinds)), "protocol")
