@@ -97,6 +97,8 @@ class Settings(BaseSettings):
     callback_group: Annotated[int, Field(ge=1, le=200)] = 100
     callback_waiting: Annotated[int, Field(ge=1)] = 20_000
     callback_waiting_bytes: Annotated[int, Field(ge=1_048_576)] = 67_108_864
+    event_streams: Annotated[int, Field(ge=1, le=100_000)] = 500
+    stream_beat_seconds: Seconds = 15
     fault_points: str = ""
     orphan_seconds: Seconds = 30
     loop_poll_seconds: Seconds = 1

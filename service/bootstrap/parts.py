@@ -22,6 +22,7 @@ from service.flows.conclude import Conclude
 from service.flows.deliver import Deliver, DeliveryPolicy
 from service.flows.erase import Erase
 from service.flows.fanout import Fanout
+from service.flows.feed import Feed
 from service.flows.floor import FloorPolicy
 from service.flows.gather import Gather
 from service.flows.heartbeat import Fitness, Heartbeat, Held
@@ -35,6 +36,7 @@ from service.flows.receive import Receive
 from service.flows.reconcile import Reconcile
 from service.flows.submit import Submit
 from service.flows.subscribe import Subscribe
+from service.flows.tail import Tail
 from service.flows.takeover import Takeover
 from service.flows.upkeep import Upkeep
 from service.flows.views import Views
@@ -44,7 +46,7 @@ from service.ports import Sink
 from service.settings import Settings
 from service.sinks import SINKS, SinkOptions
 from service.store.pool import Pool
-from service.web.deps import Deps
+from service.web.deps import Deps, Limits
 from service.workers.roles import Flows, Role
 
 log = structlog.get_logger()
@@ -131,6 +133,13 @@ async def make_parts(
     admit = Admit(pool, dice, [k.get_secret_value() for k in settings.api_keys])
     heartbeat = Heartbeat(pool, me, fitness, held, lease_s=lease_s)
     others = Others(pool, wake, me=worker, dsn=direct_dsn)
+    tail = Tail(
+        pool,
+        wake,
+        poll_s=settings.loop_poll_seconds,
+        most_readers=settings.event_streams,
+    )
+    metrics.gauge("event_streams", "Streams of events that are open.", lambda: tail.readers)
     pending, orphans = Pending(pool, apply, receive), Orphans(pool, wake)
     conclude = Conclude(pool, wake, dice, fanout, views)
     flows = Flows(
@@ -147,6 +156,7 @@ async def make_parts(
         heartbeat,
         fitness,
         others,
+        tail,
     )
     _measure(metrics, apply, receive, submit, reconcile, deliver)
     metrics.gauge("inbox_waiting", "Callbacks that wait for a flusher.", lambda: batcher.waiting)
@@ -156,6 +166,8 @@ async def make_parts(
         operate=Operate(pool, dice, apply, accept, views),
         erase=Erase(pool, wake),
         look=Look(pool, wake, views),
+        feed=Feed(pool),
+        tail=tail,
         subscribe=Subscribe(pool, dice, vault),
         admit=admit,
         accounts=accounts,
@@ -168,6 +180,7 @@ async def make_parts(
         dice=dice,
         check_url=check_url,
         version=__version__,
+        limits=Limits(beat_s=settings.stream_beat_seconds),
     )
     takeover = Takeover(pool, me, is_dead)
     return Parts(flows, deps, admit, apply, receive, takeover, make_keyring(settings, pool))

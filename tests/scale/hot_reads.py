@@ -106,6 +106,7 @@ READS = {
     "read_feed_of_task": hot(
         lambda s: ("default", 0, 0, 0, None, 100, s.ended[50]), 100, 1000, "events_of"
     ),
+    "get_event": hot(lambda s: ("default", s.event_id), 50, 200, "events_by_id"),
     "feed_lag": hot(lambda s: (), 100, 500, "events_feed"),
     "count_pending": hot(
         lambda s: (10_000,),

@@ -24,6 +24,7 @@ class Sample:
     due: Any
     pending: Sequence[Any]
     callback_id: int
+    event_id: UUID
     event: Any
     batch: UUID
     last_seq: int
@@ -74,6 +75,7 @@ async def draw(conn: Any) -> Sample:
             "SELECT * FROM callboard.callbacks WHERE outcome = 'pending' ORDER BY id LIMIT $1",
             BATCH,
         ),
+        event_id=await conn.fetchval("SELECT id FROM callboard.events ORDER BY seq DESC LIMIT 1"),
         callback_id=await conn.fetchval("SELECT max(id) - 1000 FROM callboard.callbacks"),
         event=await conn.fetchrow(
             "SELECT incarnation, xid::text::bigint AS xid, seq, task_uuid FROM callboard.events"
