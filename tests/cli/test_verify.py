@@ -3,6 +3,8 @@
 import base64
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from service.core.signing import (
 from service.vault import public_key, sign_ed25519
 from service.wire.formats import batch, render
 from tests.pure.test_formats import EVENT, VIDEO
+from tests.support.processes import ROOT
 
 KEY, SEED = b"s" * 32, b"d" * 32
 SECRET, PUBLIC = format_secret(KEY), format_public_key(public_key(SEED))
@@ -268,3 +271,20 @@ def test_wrong_use_is_exit_2_and_one_clear_line(tmp_path: Path) -> None:
         assert isinstance(failed, Failed), args
         assert (failed.code, words in failed.text) == (2, True), failed.text
         assert private not in failed.text
+
+
+def test_command_is_there_with_its_exit_codes(tmp_path: Path) -> None:
+    file = tmp_path / "request.http"
+    file.write_bytes(http(headers()))
+    command = (sys.executable, "-m", "service", "verify", str(file), "--secret")
+    for secret, at, code in ((SECRET, AT, 0), (SECRET, AT + 301, 1), ("whsec_", AT, 2)):
+        done = subprocess.run(
+            (*command, secret, "--at", str(at)),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            cwd=ROOT,
+        )
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
