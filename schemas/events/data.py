@@ -10,10 +10,13 @@ from schemas.api.tasks import FailedResult, TaskSummary, VideoResult
 from schemas.base import Strict
 from schemas.events.envelope import CloudEvent
 
+WHERE = "Missing in an event with a `dataref`."
+
 
 class TaskData(TaskSummary):
     """The task as it was then; `request` only where the subscription asks for it."""
 
+    metadata: Any = Field(default=None, description=WHERE)
     request: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -24,7 +27,7 @@ class TaskReference(Strict):
     provider: str
     model: str
     labels: dict[str, str]
-    metadata: Any
+    metadata: Any = Field(default=None, description=WHERE)
 
 
 class VideoData(Strict):

@@ -14,8 +14,8 @@ Ten digits hold every 32-bit integer, which is what CloudEvents calls an Integer
 """
 
 
-class CloudEvent(Strict):
-    """An event; `id` is what a receiver deduplicates on."""
+class Attributes(Strict):
+    """All of an event but its data; `id` is what a receiver deduplicates on."""
 
     specversion: Literal["1.0"]
     id: UUID = Field(description="The same on every attempt and every sink.")
@@ -27,4 +27,20 @@ class CloudEvent(Strict):
     time: AwareDatetime = Field(description="When it happened.")
     sequence: Sequence = Field(description="Increases per task.")
     datacontenttype: Literal["application/json"]
+    dataref: str = Field(
+        default="",
+        description="Where the whole data is, if the event was too large for its target: what is here"
+        " lacks the caller's own request and metadata.",
+    )
+
+
+class CloudEvent(Attributes):
+    """An event."""
+
     data: Any
+
+
+class ClaimCheck(Attributes):
+    """An event of any type that was too large for its target by far: its data is at `dataref` only."""
+
+    dataref: str = Field(min_length=1, description="Where the data is.")
