@@ -24,7 +24,7 @@ from service.flows.disable import Disable
 from service.flows.floor import USUAL, FloorPolicy
 from service.flows.outgoing import Packing, Parcel, parcels
 from service.flows.record import Outcome, Recorded, Recorder
-from service.flows.shares import BATCHED, LANES_AT_ONCE, Survey, Usual, shares, turns
+from service.flows.shares import LANES_AT_ONCE, Survey, Usual, more, shares, turns
 from service.ports import Dice, Sent, Sink
 from service.store import deliveries, lanes, workers
 from service.store.deliveries import Attempt
@@ -90,28 +90,27 @@ class Deliver:
         """Claim up to so many parcels that are due, of each lane as much as it may have."""
         claimed: list[Parcel] = []
         while len(claimed) < limit:
-            found = await self._claim(limit - len(claimed))
+            found, may_be_more = await self._claim(limit - len(claimed))
             claimed += found
-            # Of a batched lane one claim takes one parcel; there may be more.
-            if not any(parcel.first["format"] == BATCHED for parcel in found):
+            if not may_be_more:
                 break
         return claimed
 
-    async def _claim(self, limit: int) -> list[Parcel]:
+    async def _claim(self, limit: int) -> tuple[list[Parcel], bool]:
         if self._survey.due:
             async with connection(self._pool) as conn:
                 await self._survey.look(conn)
         floors = self._survey.next()
         async with transaction(self._pool) as conn:
             locked = await lanes.lock_due(conn, floors, self._last, LANES_AT_ONCE)
-            wanted = shares(locked, limit, self._under_way, self._usual)
-            if not wanted:
-                return []
+            given = shares(locked, limit, self._under_way, self._usual)
+            if not given:
+                return [], False
             rows = await deliveries.claim(
                 conn,
-                wanted,
+                given,
                 limit,
-                created_from=floors.created_from,
+                floors=floors,
                 last=self._last,
                 owner=self._worker,
             )
@@ -121,7 +120,7 @@ class Deliver:
                 await lanes.served(conn, moved)
         self._under_way.update(taken)
         self._last = self._after(locked, taken)
-        return found
+        return found, more(given, taken)
 
     def _after(self, locked: Sequence[Record], taken: Counter[UUID]) -> UUID | None:
         """Say behind which lane the next claim begins: the last one of this round that got something."""

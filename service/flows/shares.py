@@ -7,7 +7,7 @@ take so many that as many stay free for others: however many lanes are slow, a p
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -67,9 +67,24 @@ class Survey:
 def shares(
     locked: Sequence[Record], limit: int, under_way: Mapping[UUID, int], usual: Usual
 ) -> list[Share]:
-    """Say what may be taken of lanes that are locked; of those that are not named, nothing."""
+    """Say what may be taken of lanes that are locked; of those that are not named, nothing.
+
+    Of many lanes each gets a part of the places only, so that no more is read than taken; where that
+    leaves places free, one claims again.
+    """
     found = [_share(row, limit, under_way.get(row["lane"], 0), usual) for row in locked]
-    return [share for share in found if share.most > 0]
+    given = [share for share in found if share.most > 0]
+    part = 2 * (limit // len(given) + 1) if given else 0
+    return [replace(share, most=min(share.most, part)) for share in given]
+
+
+def more(given: Sequence[Share], taken: Counter[UUID]) -> bool:
+    """Say whether claiming again may find more: a lane gave all that was asked of it."""
+    return any(taken[share.lane] and taken[share.lane] == _asked(share) for share in given)
+
+
+def _asked(share: Share) -> int:
+    return 1 if share.width > 1 else share.most
 
 
 def _share(row: Record, limit: int, own: int, usual: Usual) -> Share:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from service.store.lanes import NO_LANE
+from service.store.lanes import EVERYTHING, NO_LANE, Floors
 from service.store.pool import Conn, Record
 from service.store.queries import load
 
@@ -45,7 +45,7 @@ async def claim(
     shares: Sequence[Share],
     limit: int,
     *,
-    created_from: datetime | None = None,
+    floors: Floors = EVERYTHING,
     last: UUID | None = None,
     owner: UUID | None = None,
     now: datetime | None = None,
@@ -65,9 +65,10 @@ async def claim(
             [s.lease_s for s in shares],
             [s.floor for s in shares],
             last or NO_LANE,
-            created_from,
+            floors.created_from,
             owner,
             now,
+            floors.created_to,
         )
     )
 

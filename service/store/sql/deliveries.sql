@@ -19,6 +19,7 @@
 -- $9 timestamptz only deliveries created from then on, or null
 -- $10 uuid the worker, or null
 -- $11 timestamptz now, or null
+-- $12 timestamptz only deliveries created before then, or null
 WITH room AS MATERIALIZED (
   SELECT n.lane, n.width, n.lease, n.floor,
          least(n.most, n.at_once - (
@@ -27,7 +28,7 @@ WITH room AS MATERIALIZED (
            WHERE d.lane = n.lane AND d.state = 'sending'
              AND d.lease_until > (SELECT coalesce($11::timestamptz, clock_timestamp()))
              AND d.created_at >= coalesce($9::timestamptz, '-infinity')
-             AND d.created_at < coalesce($11::timestamptz, now()) + interval '1 day')) AS parcels
+             AND d.created_at < coalesce($12::timestamptz, 'infinity'))) AS parcels
   FROM unnest($2::uuid[], $3::integer[], $4::integer[], $5::integer[], $6::double precision[], $7::timestamptz[])
        AS n (lane, at_once, most, width, lease, floor)),
 heads AS MATERIALIZED (
@@ -40,13 +41,13 @@ heads AS MATERIALIZED (
           WHERE d.lane = r.lane AND d.state = 'pending'
             AND d.next_at <= (SELECT coalesce($11::timestamptz, clock_timestamp())) AND d.next_at >= r.floor
             AND d.created_at >= coalesce($9::timestamptz, '-infinity')
-            AND d.created_at < coalesce($11::timestamptz, now()) + interval '1 day'
+            AND d.created_at < coalesce($12::timestamptz, 'infinity')
             AND (NOT d.ordered OR (
               SELECT e.id FROM callboard.deliveries AS e
               WHERE e.target = d.target AND e.task_uuid = d.task_uuid AND e.id < d.id AND e.ordered
                 AND e.state IN ('pending', 'sending')
                 AND e.created_at >= coalesce($9::timestamptz, '-infinity')
-                AND e.created_at < coalesce($11::timestamptz, now()) + interval '1 day'
+                AND e.created_at < coalesce($12::timestamptz, 'infinity')
               ORDER BY e.id LIMIT 1) IS NULL)
           ORDER BY d.next_at, d.id
           LIMIT CASE WHEN r.width > 1 THEN r.width ELSE r.parcels END) AS q) AS h
@@ -64,9 +65,10 @@ locked AS MATERIALIZED (
   FROM unnest(ARRAY(SELECT p.created_at FROM picked AS p ORDER BY p.id),
               ARRAY(SELECT p.id FROM picked AS p ORDER BY p.id),
               ARRAY(SELECT p.lease FROM picked AS p ORDER BY p.id)) AS p (created_at, id, lease)
-  JOIN callboard.deliveries AS d ON d.created_at = p.created_at AND d.id = p.id
-  WHERE d.state = 'pending'
-  FOR UPDATE OF d SKIP LOCKED),
+  CROSS JOIN LATERAL (
+    SELECT w.created_at, w.id FROM callboard.deliveries AS w
+    WHERE w.created_at = p.created_at AND w.id = p.id AND w.state = 'pending'
+    LIMIT 1 FOR UPDATE SKIP LOCKED) AS d),
 taken AS (
   UPDATE callboard.deliveries AS d
   SET state = 'sending', attempts = d.attempts + 1, lease_no = d.lease_no + 1, lease_owner = $10::uuid,
@@ -96,7 +98,8 @@ ORDER BY t.id
 -- Record attempts and what follows of each: delivered, another try at a time, or an end. A stale worker changes
 -- nothing. Those that wait behind a retry need not be looked at before it; those behind what ended after a retry go at
 -- once. They are looked for one by one, with a limit: as a join it would read all that is open. Answers with the
--- deliveries that were recorded, and whether their lanes are less than well.
+-- deliveries that were recorded, and whether their lanes are less than well. Who has a lease is `sending`; asked for by
+-- that word, all that is under way would be read; and who knows how many there are reads whole days of them.
 -- $1 timestamptz[] the deliveries' created_at
 -- $2 bigint[] their ids
 -- $3 bigint[] the lease numbers of the attempts
@@ -114,10 +117,11 @@ WITH moved AS (
       next_at = (SELECT coalesce($11::timestamptz, clock_timestamp())) + make_interval(secs => n.wait),
       finished_at = CASE WHEN n.state NOT IN ('pending', 'held')
                          THEN (SELECT coalesce($11::timestamptz, clock_timestamp())) END
-  FROM unnest($1::timestamptz[], $2::bigint[], $3::bigint[], $4::text[], $5::double precision[], $6::integer[],
-              $7::text[], $8::integer[], $9::bytea[], $10::text[])
+  FROM unnest((SELECT $1::timestamptz[]), (SELECT $2::bigint[]), (SELECT $3::bigint[]), (SELECT $4::text[]),
+              (SELECT $5::double precision[]), (SELECT $6::integer[]), (SELECT $7::text[]), (SELECT $8::integer[]),
+              (SELECT $9::bytea[]), (SELECT $10::text[]))
        AS n (created_at, id, lease_no, state, wait, status, error, took, response, address)
-  WHERE d.created_at = n.created_at AND d.id = n.id AND d.state = 'sending' AND d.lease_no = n.lease_no
+  WHERE d.created_at = n.created_at AND d.id = n.id AND d.lease_until IS NOT NULL AND d.lease_no = n.lease_no
   RETURNING d.id, d.task_uuid, d.target, d.lane, d.ordered, d.attempts, d.state, d.next_at, d.status, d.error,
             n.took, n.response, n.address),
 noted AS (
@@ -139,7 +143,7 @@ followers AS (
   FROM unnest(ARRAY(SELECT b.created_at FROM behind AS b ORDER BY b.id), ARRAY(SELECT b.id FROM behind AS b ORDER BY b.id),
               ARRAY(SELECT b.state FROM behind AS b ORDER BY b.id), ARRAY(SELECT b.next_at FROM behind AS b ORDER BY b.id))
        AS b (created_at, id, state, next_at)
-  WHERE d.created_at = b.created_at AND d.id = b.id AND d.state = 'pending')
+  WHERE d.created_at = b.created_at AND d.id = b.id AND d.next_at IS NOT NULL)
 SELECT m.id, (SELECT l.failures > 0 OR l.blocked_until IS NOT NULL FROM callboard.lanes AS l
               WHERE l.lane = m.lane) AS unwell
 FROM moved AS m

@@ -25,10 +25,11 @@ FROM open AS o
 
 -- name: oldest_open
 -- Since which day deliveries are open, so that claims need not look into the days before: day by day, each by its own
--- index. With it comes where lanes begin that the survey does not name.
+-- index. With it comes where lanes begin that the survey does not name, and a time that comes after the next survey.
 -- $1 double precision how many seconds are read in any case
 -- $2 timestamptz now, or null
 SELECT coalesce($2::timestamptz, clock_timestamp()) - make_interval(secs => $1::double precision) AS floor,
+  coalesce($2::timestamptz, clock_timestamp()) + interval '1 hour' AS created_to,
   (SELECT a.day FROM (
      SELECT to_date(right(c.relname, 8), 'YYYYMMDD')::timestamp AT TIME ZONE 'UTC' AS day
      FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
@@ -52,6 +53,7 @@ SELECT coalesce($2::timestamptz, clock_timestamp()) - make_interval(secs => $1::
 -- $5 uuid the lane served last
 -- $6 integer how many lanes
 -- $7 timestamptz now, or null
+-- $8 timestamptz only deliveries created before then, or null
 WITH open AS MATERIALIZED (
   SELECT l.lane, coalesce(f.floor, $3::timestamptz, to_timestamp(0)) AS floor
   FROM callboard.lanes AS l
@@ -65,16 +67,15 @@ due AS MATERIALIZED (
          WHERE d.lane = o.lane AND d.state = 'pending'
            AND d.next_at <= (SELECT coalesce($7::timestamptz, clock_timestamp())) AND d.next_at >= o.floor
            AND d.created_at >= coalesce($4::timestamptz, '-infinity')
-           AND d.created_at < coalesce($7::timestamptz, now()) + interval '1 day'
+           AND d.created_at < coalesce($8::timestamptz, 'infinity')
          ORDER BY d.next_at, d.id LIMIT 1) IS NOT NULL
   LIMIT (SELECT $6::integer))
 SELECT l.*, s.id IS NOT NULL AS subscribed, coalesce(s.enabled, true) AND s.deleted_at IS NULL AS wanted,
        s.format, s.batch_size, s.concurrency, s.timeout_s, least(s.rate_per_minute, s.allowed_rate) AS per_minute,
-       (SELECT due.floor FROM due WHERE due.lane = l.lane) AS floor,
+       due.floor,
        coalesce($7::timestamptz, clock_timestamp()) AS now,
        set_config('idle_in_transaction_session_timeout', '5s', true)
-FROM callboard.lanes AS l LEFT JOIN callboard.subscriptions AS s ON s.id = l.lane
-WHERE l.lane = ANY (ARRAY(SELECT due.lane FROM due))
+FROM due JOIN callboard.lanes AS l ON l.lane = due.lane LEFT JOIN callboard.subscriptions AS s ON s.id = l.lane
 ORDER BY l.lane
 FOR UPDATE OF l
 
@@ -138,22 +139,24 @@ UPDATE callboard.subscriptions AS s SET failing_since = NULL WHERE s.id = $1::uu
 -- $2 double precision seconds that the attempts of a delivery take in all
 -- $3 integer how many
 -- $4 timestamptz now, or null
+WITH hopeless AS MATERIALIZED (
+  SELECT h.created_at, h.id
+  FROM callboard.lanes AS l CROSS JOIN LATERAL (
+    SELECT w.created_at, w.id FROM callboard.deliveries AS w
+    WHERE w.lane = l.lane AND w.state = 'pending' AND w.subscription_id IS NULL
+      AND w.next_at <= coalesce($4::timestamptz, clock_timestamp()) - interval '1 hour'
+      AND w.created_at <= coalesce($4::timestamptz, clock_timestamp())
+                          - make_interval(secs => $2::double precision)
+    ORDER BY w.next_at, w.id
+    LIMIT (SELECT $3::integer)
+    FOR UPDATE SKIP LOCKED) AS h
+  WHERE l.failing_since <= coalesce($4::timestamptz, clock_timestamp())
+                           - make_interval(secs => $1::double precision))
 UPDATE callboard.deliveries AS d
 SET state = 'failed', error = 'gave_up', next_at = NULL, finished_at = coalesce($4::timestamptz, clock_timestamp())
-FROM (SELECT h.created_at, h.id
-      FROM callboard.lanes AS l CROSS JOIN LATERAL (
-        SELECT w.created_at, w.id FROM callboard.deliveries AS w
-        WHERE w.lane = l.lane AND w.state = 'pending' AND w.subscription_id IS NULL
-          AND w.next_at <= coalesce($4::timestamptz, clock_timestamp()) - interval '1 hour'
-          AND w.created_at <= coalesce($4::timestamptz, clock_timestamp())
-                              - make_interval(secs => $2::double precision)
-        ORDER BY w.next_at, w.id
-        LIMIT (SELECT $3::integer)
-        FOR UPDATE SKIP LOCKED) AS h
-      WHERE l.failing_since <= coalesce($4::timestamptz, clock_timestamp())
-                               - make_interval(secs => $1::double precision)
-      ORDER BY h.id) AS n
-WHERE d.created_at = n.created_at AND d.id = n.id
+FROM unnest(ARRAY(SELECT h.created_at FROM hopeless AS h ORDER BY h.id),
+            ARRAY(SELECT h.id FROM hopeless AS h ORDER BY h.id)) AS h (created_at, id)
+WHERE d.created_at = h.created_at AND d.id = h.id
 RETURNING d.id
 
 -- name: forget_lanes

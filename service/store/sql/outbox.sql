@@ -30,9 +30,7 @@ ORDER BY n.position
 -- $8 uuid[] lanes
 WITH made AS (
   INSERT INTO callboard.lanes (lane)
-  SELECT DISTINCT n.lane FROM unnest($8::uuid[]) AS n (lane)
-  WHERE NOT EXISTS (SELECT FROM callboard.lanes AS l WHERE l.lane = n.lane)
-  ORDER BY n.lane
+  SELECT DISTINCT n.lane FROM unnest($8::uuid[]) AS n (lane) ORDER BY n.lane
   ON CONFLICT (lane) DO NOTHING)
 INSERT INTO callboard.deliveries (created_at, tenant, event_id, task_uuid, subscription_id, target, state, lane, next_at)
 SELECT $1::timestamptz, n.tenant, n.event_id, n.task_uuid, n.subscription_id, n.target, n.state, n.lane,
