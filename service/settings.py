@@ -91,8 +91,14 @@ class Settings(BaseSettings):
         *(5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400),
     )
     delivery_timeout_seconds: Seconds = 15
-    delivery_concurrency: Annotated[int, Field(ge=1, le=1000)] = 64
+    delivery_concurrency: Annotated[int, Field(ge=1, le=1000)] = 256
     delivery_per_target: Annotated[int, Field(ge=1, le=1000)] = 16
+    breaker_failures: Annotated[int, Field(ge=1, le=1000)] = 5
+    breaker_seconds: Seconds = 30
+    breaker_max_seconds: Seconds = 900
+    throttle_seconds: Seconds = 5
+    throttle_max_seconds: Seconds = 300
+    disable_after_seconds: Seconds = 432_000
     callback_patience_seconds: Seconds = 4
     callback_group: Annotated[int, Field(ge=1, le=200)] = 100
     callback_waiting: Annotated[int, Field(ge=1)] = 20_000

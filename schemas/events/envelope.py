@@ -22,7 +22,7 @@ class Attributes(Strict):
     source: str = Field(min_length=1)
     type: str
     subject: UUID = Field(
-        description="The task; of a batch.completed, the batch; of a callboard.test, the subscription."
+        description="The task; of a batch.completed, the batch; of a callboard.test and a subscription.disabled, the subscription."
     )
     time: AwareDatetime = Field(description="When it happened.")
     sequence: Sequence = Field(description="Increases per task.")

@@ -12,6 +12,7 @@ from service.bootstrap.host import is_dead, myself
 from service.bootstrap.keys import callback_keys, make_keyring, make_vault
 from service.bootstrap.upstreams import make_upstreams, open_sessions, policies, proxy_of, seconds
 from service.clock import SystemDice
+from service.core.breaker import Limits
 from service.core.url_guard import check_url
 from service.flows.accept import Accept, Defaults
 from service.flows.accounts import Accounts
@@ -128,7 +129,9 @@ async def make_parts(
         held=held,
         floor=floor,
     )
-    deliver = Deliver(pool, dice, vault, sinks, _delivery_policy(settings), worker=worker)
+    deliver = Deliver(
+        pool, dice, vault, sinks, _delivery_policy(settings), source=source, worker=worker
+    )
     upkeep = Upkeep(pool, settings.retention_days)
     admit = Admit(pool, dice, [k.get_secret_value() for k in settings.api_keys])
     heartbeat = Heartbeat(pool, me, fitness, held, lease_s=lease_s)
@@ -190,9 +193,15 @@ def _delivery_policy(settings: Settings) -> DeliveryPolicy:
     return DeliveryPolicy(
         waits=tuple(seconds(s) for s in settings.delivery_waits),
         timeout_s=settings.delivery_timeout_seconds,
-        # An attempt and its recording: past it, another process sends again.
-        lease_s=settings.delivery_timeout_seconds + 5,
         per_target=settings.delivery_per_target,
+        disable_after=seconds(settings.disable_after_seconds),
+        breaker=Limits(
+            failures=settings.breaker_failures,
+            open_first=seconds(settings.breaker_seconds),
+            open_longest=seconds(settings.breaker_max_seconds),
+            pause_first=seconds(settings.throttle_seconds),
+            pause_longest=seconds(settings.throttle_max_seconds),
+        ),
         floor=FloorPolicy(settings.claim_floor_seconds, settings.claims_without_floor),
     )
 

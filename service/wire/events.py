@@ -1,6 +1,7 @@
 """Events as bytes: the data is made once, the envelope is a pure function of what was stored."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -31,6 +32,23 @@ def event_data(event_type: str, task: Task, card: Card, result_index: int | None
 def with_request(data: bytes, request: bytes) -> bytes:
     """Add the request to the data of a `task.*` event; all other bytes stay as they are."""
     return data.removesuffix(b"}") + b',"request":' + request + b"}"
+
+
+def disabled_data(row: Mapping[str, Any], status: int | None, error: str | None) -> bytes:
+    """Make the data of `subscription.disabled`; `status` and `error` are of the last attempt."""
+    return orjson.dumps(
+        {
+            "subscriptionId": str(row["id"]),
+            "kind": row["kind"],
+            "url": row["url"],
+            "description": row["description"],
+            "reason": row["disabled_reason"],
+            "failingSince": None if row["failing_since"] is None else rfc3339(row["failing_since"]),
+            "disabledAt": rfc3339(row["disabled_at"]),
+            "lastStatus": status,
+            "lastError": error,
+        }
+    )
 
 
 def tombstone(task_uuid: UUID) -> bytes:

@@ -21,8 +21,12 @@ COLD = {
         ("insert_key", "lock_keys", "list_keys", "revoke_key", "account_keys"), OPERATOR
     ),
     **dict.fromkeys(
-        ("insert_subscription", "list_subscriptions", "get_subscription", "disable_subscription"),
+        ("insert_subscription", "list_subscriptions", "get_subscription"),
         OPERATOR,
+    ),
+    **dict.fromkeys(
+        ("lock_enabled_subscription", "disable_subscription", "reset_lane", "reset_failing"),
+        ONCE,
     ),
     **dict.fromkeys(("set_signing_secret",), ONCE),
     "note_consent": "by its primary key, once a day and target",

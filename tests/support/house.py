@@ -52,7 +52,7 @@ FLOOR = FloorPolicy(seconds=0)
 DELIVERIES = DeliveryPolicy(
     waits=(timedelta(seconds=5), timedelta(minutes=5)),
     timeout_s=2.0,
-    lease_s=10.0,
+    lease_margin_s=8.0,
     per_target=4,
     floor=FLOOR,
 )
@@ -179,7 +179,9 @@ def make_house(
         ),
         pending=Pending(pool, apply, receive),
         orphans=Orphans(pool, wake),
-        deliver=Deliver(pool, dice, vault, {"webhook": sink, "file": sink}, DELIVERIES),
+        deliver=Deliver(
+            pool, dice, vault, {"webhook": sink, "file": sink}, DELIVERIES, source=PUBLIC_URL
+        ),
         reconcile=Reconcile(
             pool, apply, submit, upstreams, accounts, worker=worker, lease_s=60.0, floor=FLOOR
         ),
