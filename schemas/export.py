@@ -29,6 +29,7 @@ from schemas.api.subscriptions import (
 from schemas.api.tasks import RetryOptions, Submission, TaskPage, TaskView, TimelinePage
 from schemas.base import Request
 from schemas.events.data import EVENTS, Erased
+from schemas.events.envelope import ClaimCheck
 from schemas.upstream.runware import LipSyncRequest, RunwareVideoRequest
 from schemas.upstream.sync_so import KnownModelRequest, SyncGenerateRequest
 
@@ -62,6 +63,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "upstream.sync.known-model-request": KnownModelRequest,
     **{f"event.{name}": model for name, model in EVENTS.items()},
     "event.erased": Erased,
+    "event.claim-check": ClaimCheck,
 }
 """What is exported, by the first part of its file's name."""
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

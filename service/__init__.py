@@ -18,6 +18,7 @@ The map of the house; every folder's sign says more.
 | `cli/`               | the command `callboard`                                                                |
 | `simulator/`         | both upstreams on loopback; shares shapes with us, never code                          |
 | `vault`, `observe`   | secrets at rest; logs, metrics, health                                                 |
+| `egress`             | calls to strangers' addresses: checked as they connect, or through a proxy             |
 | `clock`, `datadir`   | the dice; what is kept in DATA_DIR                                                     |
 | `embedded/`          | the embedded Postgres                                                                  |
 | `ports`              | the shapes of providers, sinks and dice                                                |
@@ -29,7 +30,8 @@ The way of one task:
    `sent_at`, sends (`providers.x.client`).
 3. The upstream calls `web.callbacks`; `flows.receive` keeps it and applies it in the same commit, in groups.
 4. `flows.apply` locks, asks `core.decide`, writes state, history, results, events and deliveries at once.
-5. `flows.deliver` claims deliveries and sends them (`sinks`), signed, in order, again until they arrive.
+5. `flows.deliver` claims deliveries lane by lane (`flows.shares`, `core.breaker`) and sends them (`sinks`), signed, in order,
+   again until they arrive; `flows.record` keeps what became of them, `flows.disable` ends what is gone.
 
 Many at once come as JSON lines (`web.batches`, `flows.gather`); `flows.conclude` tells of their common end.
 When a callback is lost, `flows.reconcile` finds the task by its `look_again_at` and asks the upstream instead.

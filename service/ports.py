@@ -6,7 +6,7 @@ is one, and tests use a real one.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from service.core.errors import FieldError
@@ -128,7 +128,8 @@ class Target:
     """Where a delivery goes: a subscription's kind and settings, or a task's notifyURL.
 
     `headers` are its owner's own; `credentials` are what a broker asks for, opened for this attempt.
-    `id` is the subscription's: sinks keep one connection for each.
+    `id` is the subscription's: sinks keep one connection for each. `origin` is who we said we are, where the
+    target consented in a handshake.
     """
 
     kind: str
@@ -138,6 +139,7 @@ class Target:
     headers: Mapping[str, str] = field(default_factory=dict)
     credentials: Mapping[str, object] = field(default_factory=dict)
     id: UUID | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,31 @@ class Sent:
     response: bytes = b""
     throttled: bool = False
     address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a target said to our wish to send (`core.handshake`).
+
+    `rate` is how many deliveries a minute it allows, none for any. Without consent `error` is `no_consent`,
+    or what kept us from asking, and `response` says why, for people.
+    """
+
+    ok: bool
+    rate: int | None = None
+    error: str | None = None
+    response: bytes = b""
+    status: int | None = None
+    address: str | None = None
+
+
+@runtime_checkable
+class Asker(Protocol):
+    """A sink that can ask a target for its consent."""
+
+    async def ask(self, target: Target, origin: str, rate: int) -> Consent:
+        """Ask to send as `origin`, `rate` deliveries a minute; never raises for what the target does."""
+        ...
 
 
 class Sink(Protocol):

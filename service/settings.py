@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.egress import read_proxy
 from service.vault import parse_key
 
 PREFIX = "CALLBOARD_"
@@ -69,6 +70,7 @@ class Settings(BaseSettings):
     callback_confirm: Providers = ()
     allow_networks: Networks = ()
     aws_ambient: bool = False
+    egress_proxy: SecretStr | None = None
     log_format: Literal["console", "json"] | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -90,12 +92,20 @@ class Settings(BaseSettings):
         *(5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400),
     )
     delivery_timeout_seconds: Seconds = 15
-    delivery_concurrency: Annotated[int, Field(ge=1, le=1000)] = 64
+    delivery_concurrency: Annotated[int, Field(ge=1, le=1000)] = 256
     delivery_per_target: Annotated[int, Field(ge=1, le=1000)] = 16
+    breaker_failures: Annotated[int, Field(ge=1, le=1000)] = 5
+    breaker_seconds: Seconds = 30
+    breaker_max_seconds: Seconds = 900
+    throttle_seconds: Seconds = 5
+    throttle_max_seconds: Seconds = 300
+    disable_after_seconds: Seconds = 432_000
     callback_patience_seconds: Seconds = 4
     callback_group: Annotated[int, Field(ge=1, le=200)] = 100
     callback_waiting: Annotated[int, Field(ge=1)] = 20_000
     callback_waiting_bytes: Annotated[int, Field(ge=1_048_576)] = 67_108_864
+    event_streams: Annotated[int, Field(ge=1, le=100_000)] = 500
+    stream_beat_seconds: Seconds = 15
     fault_points: str = ""
     orphan_seconds: Seconds = 30
     loop_poll_seconds: Seconds = 1
@@ -143,6 +153,13 @@ class Settings(BaseSettings):
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("should be an http or https URL")
         return value.rstrip("/")
+
+    @field_validator("egress_proxy")
+    @classmethod
+    def _proxy(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            read_proxy(value.get_secret_value())
+        return value
 
     @field_validator("data_dir")
     @classmethod
@@ -211,7 +228,7 @@ def summary(settings: Settings) -> dict[str, object]:
     """Say the settings for the log at start; of secrets only whether they are set."""
     shown: dict[str, object] = {}
     for name, value in settings:
-        secret = "key" in name or "secret" in name or name.endswith("database_url")
+        secret = "key" in name or "secret" in name or name.endswith(("database_url", "_proxy"))
         shown[name] = bool(value) if secret else _plain(value)
     return shown
 

@@ -1,7 +1,7 @@
-"""Encryption of secrets at rest: what is stored can only be read with a key that is not.
+"""Encryption of secrets at rest: what is stored can only be read with a key that is not. And Ed25519.
 
 Fernet (AES-128-CBC with HMAC-SHA256) of the `cryptography` package. Keys rotate: the first one seals,
-all of them open.
+all of them open. Ed25519 (RFC 8032) signs webhooks by scheme `v1a`; a private key is its seed of 32 bytes.
 """
 
 import base64
@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 KEY_BYTES = 32
 
@@ -25,6 +26,16 @@ class Vault:
         if not keys:
             raise ValueError("at least one encryption key is needed")
         self._fernet = MultiFernet([Fernet(base64.urlsafe_b64encode(_checked(k))) for k in keys])
+
+        self._first = Fernet(base64.urlsafe_b64encode(keys[0]))
+
+    def is_current(self, sealed: bytes) -> bool:
+        """Whether the first key alone opens it, so that the others are not needed for it."""
+        try:
+            self._first.decrypt(sealed)
+        except InvalidToken:
+            return False
+        return True
 
     def seal(self, secret: bytes) -> bytes:
         """Encrypt with the first key."""
@@ -63,6 +74,21 @@ def parse_key(text: str) -> bytes:
 def fingerprint(key: bytes) -> str:
     """Name a key without telling it; for any key of 16 random bytes or more."""
     return hashlib.sha256(b"callboard key fingerprint\0" + key).hexdigest()[:16]
+
+
+def new_private_key() -> bytes:
+    """Make an Ed25519 private key: a seed of 32 bytes."""
+    return Ed25519PrivateKey.generate().private_bytes_raw()
+
+
+def public_key(seed: bytes) -> bytes:
+    """Give the public key of a seed, 32 bytes; raises ValueError for a seed of another length."""
+    return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+
+
+def sign_ed25519(seed: bytes, message: bytes) -> bytes:
+    """Sign with a seed: 64 bytes, always the same ones; raises ValueError for a seed of another length."""
+    return Ed25519PrivateKey.from_private_bytes(seed).sign(message)
 
 
 def _checked(key: bytes) -> bytes:

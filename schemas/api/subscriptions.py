@@ -27,6 +27,8 @@ EventPattern = Literal[
     "video.late",
     "batch.*",
     "batch.completed",
+    "subscription.*",
+    "subscription.disabled",
 ]
 """What can be subscribed to. `callboard.test` is not: it goes to the subscription under test."""
 

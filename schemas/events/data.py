@@ -3,17 +3,20 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from schemas.api.batches import BatchView
 from schemas.api.tasks import FailedResult, TaskSummary, VideoResult
 from schemas.base import Strict
 from schemas.events.envelope import CloudEvent
 
+WHERE = "Missing in an event with a `dataref`."
+
 
 class TaskData(TaskSummary):
     """The task as it was then; `request` only where the subscription asks for it."""
 
+    metadata: Any = Field(default=None, description=WHERE)
     request: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -24,7 +27,7 @@ class TaskReference(Strict):
     provider: str
     model: str
     labels: dict[str, str]
-    metadata: Any
+    metadata: Any = Field(default=None, description=WHERE)
 
 
 class VideoData(Strict):
@@ -117,6 +120,31 @@ class BatchCompleted(CloudEvent):
     data: BatchView
 
 
+class SubscriptionDisabledData(Strict):
+    """Which subscription gets nothing any more, and why."""
+
+    subscriptionId: UUID
+    kind: str
+    url: str | None
+    description: str
+    reason: Literal["gone", "failing"] = Field(
+        description="`gone`: its target answered 410. `failing`: every attempt failed for days."
+    )
+    failingSince: AwareDatetime | None = Field(
+        description="The first failure after the last success."
+    )
+    disabledAt: AwareDatetime
+    lastStatus: int | None = Field(description="The HTTP status of the last attempt.")
+    lastError: str | None = Field(description="What was wrong with it, in one stable word.")
+
+
+class SubscriptionDisabled(CloudEvent):
+    """A subscription was disabled because of its target. It goes to the other subscriptions; what is for it is held."""
+
+    type: Literal["subscription.disabled"]
+    data: SubscriptionDisabledData
+
+
 class SubscriptionTest(CloudEvent):
     """A test, sent because somebody asked for it."""
 
@@ -159,6 +187,7 @@ EVENTS: dict[str, type[CloudEvent]] = {
     "task.timed_out": TaskTimedOut,
     "video.late": VideoLate,
     "batch.completed": BatchCompleted,
+    "subscription.disabled": SubscriptionDisabled,
     "callboard.test": SubscriptionTest,
 }
 """Every type there is."""
@@ -174,6 +203,7 @@ AnyEvent = Annotated[
     | TaskTimedOut
     | VideoLate
     | BatchCompleted
+    | SubscriptionDisabled
     | SubscriptionTest,
     Field(discriminator="type"),
 ]

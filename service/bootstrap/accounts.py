@@ -3,10 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import aiohttp
-
 from service.bootstrap.keys import callback_keys, make_vault
-from service.bootstrap.upstreams import make_upstreams
+from service.bootstrap.upstreams import make_upstreams, open_sessions
 from service.clock import SystemDice
 from service.flows.accounts import Accounts
 from service.flows.upstreams import Upstreams
@@ -21,8 +19,8 @@ async def accounts_of(settings: Settings, pool: Pool) -> AsyncIterator[tuple[Acc
 
     Nothing is written of the environment's accounts: the settings of a command need not be those of the service.
     """
-    async with aiohttp.ClientSession() as session:
-        upstreams = make_upstreams(settings, session, callback_keys(settings))
+    async with open_sessions(settings) as sessions:
+        upstreams = make_upstreams(settings, sessions, callback_keys(settings))
         accounts = Accounts(pool, Wake(), SystemDice(), make_vault(settings), upstreams)
         await accounts.refresh()
         yield accounts, upstreams

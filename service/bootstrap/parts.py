@@ -4,7 +4,6 @@ from collections.abc import Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-import aiohttp
 import structlog
 
 from service import __version__
@@ -12,8 +11,9 @@ from service.bootstrap import fault_points
 from service.bootstrap.host import is_dead, myself
 from service.bootstrap.keys import callback_keys, make_keyring, make_vault
 from service.bootstrap.sinks import make_sinks
-from service.bootstrap.upstreams import make_upstreams, policies, seconds
+from service.bootstrap.upstreams import make_upstreams, open_sessions, policies, seconds
 from service.clock import SystemDice
+from service.core.breaker import Limits
 from service.core.url_guard import check_url
 from service.flows.accept import Accept, Defaults
 from service.flows.accounts import Accounts
@@ -24,6 +24,7 @@ from service.flows.conclude import Conclude
 from service.flows.deliver import Deliver, DeliveryPolicy
 from service.flows.erase import Erase
 from service.flows.fanout import Fanout
+from service.flows.feed import Feed
 from service.flows.floor import FloorPolicy
 from service.flows.gather import Gather
 from service.flows.heartbeat import Fitness, Heartbeat, Held
@@ -37,6 +38,7 @@ from service.flows.receive import Receive
 from service.flows.reconcile import Reconcile
 from service.flows.submit import Submit
 from service.flows.subscribe import Subscribe
+from service.flows.tail import Tail
 from service.flows.takeover import Takeover
 from service.flows.upkeep import Upkeep
 from service.flows.views import Views
@@ -44,7 +46,7 @@ from service.flows.wake import Wake
 from service.observe import Health, Metrics
 from service.settings import Settings
 from service.store.pool import Pool
-from service.web.deps import Deps
+from service.web.deps import Deps, Limits
 from service.workers.roles import Flows, Role
 
 log = structlog.get_logger()
@@ -75,8 +77,8 @@ async def make_parts(
 ) -> Parts:
     """Make every part; what has to be closed goes onto the stack. `direct_dsn` goes through no pooler."""
     dice, wake, vault = SystemDice(), Wake(), make_vault(settings)
-    session = await stack.enter_async_context(aiohttp.ClientSession())
-    upstreams = make_upstreams(settings, session, callback_keys(settings))
+    sessions = await stack.enter_async_context(open_sessions(settings))
+    upstreams = make_upstreams(settings, sessions, callback_keys(settings))
     faults = fault_points.parse(settings.fault_points, dice)
     sinks = make_sinks(stack, settings)
     if faults is not None:
@@ -123,11 +125,20 @@ async def make_parts(
         held=held,
         floor=floor,
     )
-    deliver = Deliver(pool, dice, vault, sinks, _delivery_policy(settings), worker=worker)
+    deliver = Deliver(
+        pool, dice, vault, sinks, _delivery_policy(settings), source=source, worker=worker
+    )
     upkeep = Upkeep(pool, settings.retention_days)
     admit = Admit(pool, dice, [k.get_secret_value() for k in settings.api_keys])
     heartbeat = Heartbeat(pool, me, fitness, held, lease_s=lease_s)
     others = Others(pool, wake, me=worker, dsn=direct_dsn)
+    tail = Tail(
+        pool,
+        wake,
+        poll_s=settings.loop_poll_seconds,
+        most_readers=settings.event_streams,
+    )
+    metrics.gauge("event_streams", "Streams of events that are open.", lambda: tail.readers)
     pending, orphans = Pending(pool, apply, receive), Orphans(pool, wake)
     conclude = Conclude(pool, wake, dice, fanout, views)
     flows = Flows(
@@ -144,6 +155,7 @@ async def make_parts(
         heartbeat,
         fitness,
         others,
+        tail,
     )
     _measure(metrics, apply, receive, submit, reconcile, deliver)
     metrics.gauge("inbox_waiting", "Callbacks that wait for a flusher.", lambda: batcher.waiting)
@@ -153,6 +165,8 @@ async def make_parts(
         operate=Operate(pool, dice, apply, accept, views),
         erase=Erase(pool, wake),
         look=Look(pool, wake, views),
+        feed=Feed(pool),
+        tail=tail,
         subscribe=Subscribe(pool, dice, vault),
         admit=admit,
         accounts=accounts,
@@ -165,6 +179,7 @@ async def make_parts(
         dice=dice,
         check_url=check_url,
         version=__version__,
+        limits=Limits(beat_s=settings.stream_beat_seconds),
     )
     takeover = Takeover(pool, me, is_dead)
     return Parts(flows, deps, admit, apply, receive, takeover, make_keyring(settings, pool))
@@ -174,9 +189,15 @@ def _delivery_policy(settings: Settings) -> DeliveryPolicy:
     return DeliveryPolicy(
         waits=tuple(seconds(s) for s in settings.delivery_waits),
         timeout_s=settings.delivery_timeout_seconds,
-        # An attempt and its recording: past it, another process sends again.
-        lease_s=settings.delivery_timeout_seconds + 5,
         per_target=settings.delivery_per_target,
+        disable_after=seconds(settings.disable_after_seconds),
+        breaker=Limits(
+            failures=settings.breaker_failures,
+            open_first=seconds(settings.breaker_seconds),
+            open_longest=seconds(settings.breaker_max_seconds),
+            pause_first=seconds(settings.throttle_seconds),
+            pause_longest=seconds(settings.throttle_max_seconds),
+        ),
         floor=FloorPolicy(settings.claim_floor_seconds, settings.claims_without_floor),
     )
 

@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 
 import structlog
 
+from service.bootstrap.upstreams import proxy_of
 from service.ports import Sink
 from service.settings import Settings
 from service.sinks import SINKS, SinkOptions
@@ -15,7 +16,10 @@ log = structlog.get_logger()
 def sink_options(settings: Settings) -> SinkOptions:
     """Give what sinks are made of."""
     return SinkOptions(
-        settings.data_dir / "sinks", settings.allow_networks, aws_ambient=settings.aws_ambient
+        settings.data_dir / "sinks",
+        settings.allow_networks,
+        proxy=proxy_of(settings),
+        aws_ambient=settings.aws_ambient,
     )
 
 

@@ -1,13 +1,16 @@
 """Upstreams as the settings have them: which are on, how many at once, which waits."""
 
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from service.core.task import Policy
+from service.egress import read_proxy
 from service.flows.upstreams import DEFAULT, Upstream, Upstreams
 from service.ports import Provider
 from service.providers.runware.client import Runware
@@ -18,19 +21,49 @@ from service.store.accounts import Limits
 KEYLESS = "The provider {name} is off: set {setting}, or add an account (callboard accounts add)."
 
 
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """How upstreams are called: through the proxy where one is set, but for those on this machine itself."""
+
+    direct: aiohttp.ClientSession
+    proxied: aiohttp.ClientSession
+
+    def of(self, url: str) -> aiohttp.ClientSession:
+        """Give the session for an upstream's address."""
+        return self.direct if is_loopback(url) else self.proxied
+
+
+def proxy_of(settings: Settings) -> str | None:
+    """Give the proxy that all calls take, if one is set."""
+    given = settings.egress_proxy
+    return None if given is None else read_proxy(given.get_secret_value())
+
+
+@asynccontextmanager
+async def open_sessions(settings: Settings) -> AsyncIterator[Sessions]:
+    """Open what upstreams are called with."""
+    async with aiohttp.ClientSession() as direct:
+        proxy = proxy_of(settings)
+        if proxy is None:
+            yield Sessions(direct, direct)
+            return
+        async with aiohttp.ClientSession(proxy=proxy) as proxied:
+            yield Sessions(direct, proxied)
+
+
 def seconds(value: float) -> timedelta:
     """Say a number of seconds as a timedelta."""
     return timedelta(seconds=value)
 
 
 def make_upstreams(
-    settings: Settings, session: aiohttp.ClientSession, callback_keys: tuple[bytes, ...]
+    settings: Settings, sessions: Sessions, callback_keys: tuple[bytes, ...]
 ) -> Upstreams:
     """Make both providers; one without a key, or that could not call back, is off and says why."""
 
     def runware(key: str | None, account: str) -> Runware:
         return Runware(
-            session,
+            sessions.of(settings.runware_url),
             api_key=key,
             url=settings.runware_url,
             timeout_s=settings.submit_timeout_seconds,
@@ -39,7 +72,7 @@ def make_upstreams(
 
     def sync(key: str | None, account: str) -> SyncSo:
         return SyncSo(
-            session,
+            sessions.of(settings.sync_url),
             api_key=key,
             url=settings.sync_url,
             webhook_secrets=tuple(s.get_secret_value() for s in settings.sync_webhook_secret),

@@ -12,6 +12,9 @@ from service.cli.output import UNREACHABLE, Failed
 from service.settings import Settings
 
 CALL_S, CONNECT_S = 90.0, 5.0
+BEAT_S = 15.0
+MOST_LINE = 64 * 2**20
+"""An event is one line; aiohttp reads no longer ones than twice its limit, 64 KiB unless told."""
 
 
 class Api:
@@ -56,6 +59,39 @@ class Api:
             text = f"No service answers at {self._url} ({str(error) or 'timed out'}). Is `callboard serve` running?"
             raise Failed(text, UNREACHABLE) from None
 
+    async def stream(
+        self, path: str, *, query: list[tuple[str, str]], last_id: str
+    ) -> AsyncIterator[tuple[str, str]]:
+        """Read Server-Sent Events until the connection ends; gives the id and the data of each.
+
+        Raises Failed for a problem, or when nobody answers.
+        """
+        headers = {"Last-Event-ID": last_id}
+        # The service breaks its silence every 15 s.
+        limits = aiohttp.ClientTimeout(total=None, connect=CONNECT_S, sock_read=4 * BEAT_S)
+        try:
+            async with self._session.get(
+                self._url + path, params=query, headers=headers, timeout=limits
+            ) as answer:
+                if not answer.ok:
+                    raise await _problem(answer)
+                data = ""
+                async for raw in answer.content:
+                    name, _, value = raw.decode().rstrip("\n").partition(": ")
+                    if name == "id":
+                        last_id = value
+                    elif name == "data":
+                        data = value
+                    elif not name and data:
+                        yield last_id, data
+                        data = ""
+        except aiohttp.ClientConnectorError as error:
+            text = f"No service answers at {self._url} ({error}). Is `callboard serve` running?"
+            raise Failed(text, UNREACHABLE) from None
+        except (aiohttp.ClientError, TimeoutError, ValueError):
+            # Cut off in the middle: whoever reads comes again with the last id.
+            return
+
 
 @asynccontextmanager
 async def api(settings: Settings) -> AsyncIterator[Api]:
@@ -69,7 +105,7 @@ async def api(settings: Settings) -> AsyncIterator[Api]:
             f"No API key: set CALLBOARD_API_KEY (there is none in {settings.data_dir} either)."
         )
     headers = {"Authorization": f"Bearer {key}"}
-    async with aiohttp.ClientSession(headers=headers) as session:
+    async with aiohttp.ClientSession(headers=headers, read_bufsize=MOST_LINE) as session:
         yield Api(session, settings.url or settings.own_url)
 
 

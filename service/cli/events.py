@@ -1,15 +1,16 @@
 """`events`: the feed over HTTP."""
 
 import asyncio
+import json
 from typing import Annotated, Any
 
 import typer
 
 from service.cli.client import api
-from service.cli.output import AsJson, out, print_json, run
+from service.cli.output import UNREACHABLE, AsJson, Failed, out, print_json, run
 from service.cli.output import settings as read_settings
 
-REST_S = 0.5
+REST_S = 1.0
 
 
 def events(
@@ -33,18 +34,28 @@ def events(
 async def _events(
     kinds: list[str], task: str | None, cursor: str | None, *, follow: bool, as_json: bool
 ) -> None:
+    filters = [("type", k) for k in kinds] + ([("task", task)] if task else [])
     async with api(read_settings()) as client:
         while True:
-            query = [("type", k) for k in kinds]
-            query += [(k, v) for k, v in (("task", task), ("cursor", cursor)) if v is not None]
+            query = [*filters, *([("cursor", cursor)] if cursor else [])]
             page = await client.call("GET", "/v1/events", query=query)
             for event in page["items"]:
                 _print(event, as_json=as_json)
-            cursor = page["nextCursor"]
+            cursor = str(page["nextCursor"])
             if not page["items"]:
-                if not follow:
-                    return
-                await asyncio.sleep(REST_S)
+                break
+        while follow:
+            try:
+                async for last_id, data in client.stream(
+                    "/v1/events/stream", query=filters, last_id=cursor
+                ):
+                    _print(json.loads(data), as_json=as_json)
+                    cursor = last_id
+            except Failed as error:
+                if error.code != UNREACHABLE:
+                    raise
+            # The service is being restarted, or something between us ended the connection.
+            await asyncio.sleep(REST_S)
 
 
 def _print(event: dict[str, Any], *, as_json: bool) -> None:

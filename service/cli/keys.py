@@ -6,12 +6,13 @@ from uuid import UUID
 
 import typer
 
+from service.bootstrap.keys import make_keyring
 from service.cli.database import with_pool
 from service.cli.output import AsJson, Failed, out, shown, table
 from service.cli.output import settings as read_settings
 from service.clock import SystemDice
 from service.flows.admit import Admit, MadeKey
-from service.vault import format_key, new_key
+from service.vault import VaultError, format_key, new_key
 
 T = TypeVar("T")
 app = typer.Typer(help="API keys.", no_args_is_help=True)
@@ -63,6 +64,18 @@ def revoke(key: Annotated[UUID, typer.Argument(help="The id of a key.")]) -> Non
 def generate() -> None:
     """Print a fresh value for CALLBOARD_CALLBACK_KEYS or CALLBOARD_ENCRYPTION_KEYS."""
     out.print(format_key(new_key()), soft_wrap=True)
+
+
+@app.command("reseal")
+def reseal() -> None:
+    """Seal stored secrets again with the first of CALLBOARD_ENCRYPTION_KEYS, so that the others can go."""
+    current = read_settings()
+    try:
+        count = with_pool(current, lambda pool: make_keyring(current, pool).reseal())
+    except VaultError as error:
+        raise Failed(str(error), 1) from None
+    what = "1 secret was" if count == 1 else f"{count} secrets were"
+    out.print(f"{what} sealed anew. Only the first of CALLBOARD_ENCRYPTION_KEYS is needed now.")
 
 
 def _with(use: Callable[[Admit], Coroutine[Any, Any, T]]) -> T:

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 BATCH_COMPLETED = "batch.completed"
+SUBSCRIPTION_DISABLED = "subscription.disabled"
 EVENT_TYPES = (
     "task.processing",
     "video.completed",
@@ -17,6 +18,7 @@ EVENT_TYPES = (
     "task.timed_out",
     "video.late",
     BATCH_COMPLETED,
+    SUBSCRIPTION_DISABLED,
     "callboard.test",
 )
 """Every type there is; a test keeps it equal to the models in `schemas.events.data`."""
@@ -27,7 +29,7 @@ class StoredEvent:
     """All that an envelope is made of, as it was written.
 
     `source` is kept with the event, so that a changed setting does not change old events. `subject` is
-    the task (of a `batch.completed` the batch, of a `callboard.test` the subscription); `sequence` increases per task.
+    the task (of a `batch.completed` the batch, of what tells of a subscription that one); `sequence` increases per task.
     """
 
     id: UUID
@@ -39,7 +41,7 @@ class StoredEvent:
     data: bytes
 
 
-FAMILIES = ("*", "task.*", "video.*", "batch.*")
+FAMILIES = ("*", "task.*", "video.*", "batch.*", "subscription.*")
 """The patterns that stand for several types."""
 
 

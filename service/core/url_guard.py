@@ -76,6 +76,38 @@ NAT64 = IPv6Network("64:ff9b::/96")
 """How a network without IPv4 reaches IPv4 hosts, so its meaning is that of the address inside."""
 
 
+BAD_PORTS = frozenset(
+    (
+        *(0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95),
+        *(101, 102, 103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179),
+        *(389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601),
+        *(
+            636,
+            989,
+            990,
+            993,
+            995,
+            1719,
+            1720,
+            1723,
+            2049,
+            3659,
+            4045,
+            4190,
+            5060,
+            5061,
+            6000,
+            6379,
+        ),
+        *(6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080, 11211),
+    )
+)
+"""Ports that browsers do not call either (the list of the Fetch standard), and those of Redis and memcached.
+
+Lines of an HTTP request are commands to some of these servers.
+"""
+
+
 class UrlRefused(ValueError):
     """This URL cannot be called; the text says why and may be shown."""
 
@@ -115,8 +147,8 @@ def check_url(url: str) -> None:
         raise UrlRefused("Only http and https URLs can be called.")
     if "@" in parts.netloc:
         raise UrlRefused("A URL holds no user name or password.")
-    if port == 0:
-        raise UrlRefused("Port 0 cannot be called.")
+    if port in BAD_PORTS:
+        raise UrlRefused(f"Port {port} belongs to another protocol than HTTP and is not called.")
     if "[" in parts.netloc and not _BRACKETED.fullmatch(parts.netloc):
         raise UrlRefused("Brackets in a URL hold an IPv6 address, without a zone.")
     check_host(parts.hostname or "")

@@ -212,7 +212,7 @@ def _topics(decision: Decision) -> set[Topic]:
     if decision.task.final and decision.task.batch_id is not None:
         topics.add(Topic.BATCHES)
     if decision.announce:
-        topics.add(Topic.DELIVER)
+        topics |= {Topic.DELIVER, Topic.EVENTS}
     if decision.task.final or decision.task.state is State.QUEUED:
         topics.add(Topic.SUBMIT)
     return topics

@@ -74,6 +74,6 @@ class Conclude:
             rows = await subscriptions.live(conn, [batch.tenant])
             out = deliveries_of_batch(event, rows)
             await outbox.write(conn, locked.now, self._fanout.source, [event], out)
-        self._wake.ring([Topic.DELIVER])
+        self._wake.ring([Topic.DELIVER, Topic.EVENTS])
         log.info("batch.completed", batch_id=str(batch_id), tasks=batch.total)
         return True

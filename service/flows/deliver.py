@@ -1,33 +1,41 @@
 """Step 5: claim deliveries, send them, record what came back.
 
-The bytes of an event are the same on every attempt; only time stamp and signature are new. A delivery of a task
-waits for the earlier ones of the same task and target; every target has its share of what is under way, so a
-slow receiver delays nobody else.
+The bytes of an event are the same on every attempt; only time stamp and signature are new. Deliveries go by lanes: a
+subscription, or the host of notifyURLs. Each has its own limits, over all processes, and a breaker, so a slow or dead
+target delays nobody else (`flows.shares`, `core.breaker`). A delivery of a task waits for the earlier ones of the same
+task and target, unless it was asked for again.
 """
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import timedelta
+from http import HTTPStatus
 from uuid import UUID
 
 import structlog
 
+from service.core.breaker import Heard, Limits
 from service.core.errors import Unavailable
-from service.core.event import StoredEvent
+from service.core.lanes import host_of
 from service.core.retry import delivery_wait
-from service.flows.floor import USUAL, Floor, FloorPolicy
-from service.flows.subscribe import SECRET_BYTES
-from service.ports import Dice, Outgoing, Sent, Sink, Target
-from service.store import deliveries, subscriptions, workers
+from service.flows.disable import Disable
+from service.flows.floor import USUAL, FloorPolicy
+from service.flows.outgoing import Packing, Parcel, parcels
+from service.flows.record import Outcome, Recorded, Recorder
+from service.flows.shares import LANES_AT_ONCE, Survey, Usual, more, shares, turns
+from service.ports import Dice, Sent, Sink
+from service.store import deliveries, lanes, workers
 from service.store.deliveries import Attempt
-from service.store.pool import Pool, Record, connection
+from service.store.pool import Pool, Record, connection, transaction
 from service.vault import Vault, VaultError
-from service.wire.events import CONTENT_TYPE, envelope, with_request
 
 log = structlog.get_logger()
+KEPT_BYTES = 4096
+"""How much of an answer is kept, for people to look at."""
+MOST_GIVEN_UP = 1000
+"""How many hopeless deliveries of a host are given up at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +44,22 @@ class DeliveryPolicy:
 
     waits: tuple[timedelta, ...]
     timeout_s: float
-    lease_s: float
     per_target: int
-    """How many deliveries of one target may be under way here at once."""
+    """How many calls may be under way on one lane, over all processes, where its subscription does not say."""
+    lease_margin_s: float = 5.0
+    """How much longer than an attempt its lease is: it has to be recorded too."""
+    disable_after: timedelta = timedelta(days=5)
+    breaker: Limits = field(default_factory=Limits)
     floor: FloorPolicy = USUAL
+
+    @property
+    def span(self) -> timedelta:
+        """How long all attempts take at most, waits alone: whoever is older has had its time."""
+        return sum(self.waits, timedelta()) * 1.2
 
 
 class Deliver:
-    """Sends events to where they are wanted."""
+    """Sends events to where they are wanted. `source` is that of events about subscriptions."""
 
     def __init__(
         self,
@@ -53,76 +69,173 @@ class Deliver:
         sinks: Mapping[str, Sink],
         policy: DeliveryPolicy,
         *,
+        source: str,
         worker: UUID | None = None,
     ) -> None:
         self._pool = pool
         self._dice = dice
-        self._vault = vault
         self._sinks = sinks
         self._policy = policy
-        self._floor = Floor(policy.floor, deliveries.floor)
+        self._usual = Usual(policy.per_target, policy.timeout_s, policy.lease_margin_s)
+        self._packing = Packing(pool, dice, vault, self._usual)
+        self._recorder = Recorder(pool, policy.breaker)
+        self._disable = Disable(pool, dice, source, policy.disable_after)
+        self._survey = Survey(policy.floor)
         self._worker = worker
+        self._last: UUID | None = None
         self._under_way: Counter[UUID] = Counter()
         self.attempts: Counter[tuple[str]] = Counter()
 
-    async def claim(self, limit: int) -> list[Record]:
-        """Claim deliveries that are due, leaving targets alone that have their share."""
-        claimed: list[Record] = []
-        under_way = self._under_way.copy()
-        share = self._policy.per_target
-        async with connection(self._pool) as conn:
-            floor = await self._floor.next(conn)
-            while len(claimed) < limit:
-                room = limit - len(claimed)
-                lease_s = self._policy.lease_s
-                more = await deliveries.claim(
-                    conn, room, lease_s, under_way, share, owner=self._worker, floor=floor
-                )
-                claimed += more
-                under_way.update(row["target"] for row in more)
-                # A target that reached its share may have stood in the way of others.
-                if all(under_way[row["target"]] < share for row in more):
-                    break
-        self._under_way.update(row["target"] for row in claimed)
+    async def claim(self, limit: int) -> list[Parcel]:
+        """Claim up to so many parcels that are due, of each lane as much as it may have."""
+        claimed: list[Parcel] = []
+        while len(claimed) < limit:
+            found, may_be_more = await self._claim(limit - len(claimed))
+            claimed += found
+            if not may_be_more:
+                break
         return claimed
 
-    async def work(self, row: Record) -> None:
+    async def _claim(self, limit: int) -> tuple[list[Parcel], bool]:
+        if self._survey.due:
+            async with connection(self._pool) as conn:
+                await self._survey.look(conn)
+        floors = self._survey.next()
+        async with transaction(self._pool) as conn:
+            locked = await lanes.lock_due(conn, floors, self._last, LANES_AT_ONCE)
+            given = shares(locked, limit, self._under_way, self._usual)
+            if not given:
+                return [], False
+            rows = await deliveries.claim(
+                conn,
+                given,
+                limit,
+                floors=floors,
+                last=self._last,
+                owner=self._worker,
+            )
+            found = parcels(rows)
+            taken = Counter(parcel.lane for parcel in found)
+            if moved := turns(locked, taken):
+                await lanes.served(conn, moved)
+        self._under_way.update(taken)
+        self._last = self._after(locked, taken)
+        return found, more(given, taken)
+
+    def _after(self, locked: Sequence[Record], taken: Counter[UUID]) -> UUID | None:
+        """Say behind which lane the next claim begins: the last one of this round that got something."""
+        in_turn = sorted((r["lane"] for r in locked), key=lambda n: (n <= (self._last or n), n))
+        return next((lane for lane in reversed(in_turn) if taken[lane]), self._last)
+
+    async def work(self, parcel: Parcel) -> None:
         """Make one attempt and record it."""
         try:
-            await self._attempt(row)
+            await self._attempt(parcel)
         finally:
-            self._done_with(row)
+            self._done_with(parcel)
 
-    async def release(self, claimed: Sequence[Record]) -> None:
+    async def release(self, claimed: Sequence[Parcel]) -> None:
         """Give back claims that were not sent (a drain)."""
-        for row in claimed:
-            self._done_with(row)
+        for parcel in claimed:
+            self._done_with(parcel)
         async with connection(self._pool) as conn:
-            await workers.release_deliveries(conn, claimed)
+            await workers.release_deliveries(conn, [row for p in claimed for row in p.rows])
 
-    def _done_with(self, row: Record) -> None:
-        self._under_way[row["target"]] -= 1
+    def _done_with(self, parcel: Parcel) -> None:
+        self._under_way[parcel.lane] -= 1
         self._under_way += Counter()
 
     async def rescue(self) -> int:
-        """Give back what ended senders left; gives how many."""
+        """Give back what ended senders left, and give up what has no hope; gives how many were given back."""
+        policy = self._policy
+        failing_s, span_s = policy.disable_after.total_seconds(), policy.span.total_seconds()
         async with connection(self._pool) as conn:
+            if given_up := await lanes.fail_hopeless(conn, failing_s, span_s, MOST_GIVEN_UP):
+                log.warning("deliveries.given_up", count=given_up)
             return await deliveries.rescue(conn)
 
-    async def _attempt(self, row: Record) -> None:
+    async def _attempt(self, parcel: Parcel) -> None:
+        row = parcel.first
         if row["deleted"] or row["enabled"] is False:
-            await self._put_away(row)
+            await self._put_away(parcel)
             return
         loop = asyncio.get_running_loop()
         began = loop.time()
-        sent = await self._try(row)
+        sent, left_out = await self._try(parcel)
         took_ms = int((loop.time() - began) * 1000)
-        attempt = self._judge(row, sent, took_ms)
-        async with connection(self._pool) as conn:
-            recorded = await deliveries.record(conn, row, attempt)
-            if sent.gone and row["subscription_id"] is not None:
-                await subscriptions.disable(conn, row["subscription_id"])
-        self.attempts[("ok" if sent.ok else "failed",)] += 1
+        broken = Sent(ok=False, error="internal")
+        made = [
+            (row, self._judge(row, broken if row["id"] in left_out else sent, took_ms))
+            for row in parcel.rows
+        ]
+        host = "" if row["subscription_id"] else host_of(row["notify_url"] or "")
+        outcome = Outcome(parcel.lane, made, _heard(row, sent), host)
+        recorded = await self._recorder.put(outcome)
+        self.attempts[("ok" if sent.ok else "failed",)] += len(made)
+        self._say(parcel, sent, took_ms, recorded.count)
+        if row["subscription_id"] is not None and (sent.gone or self._for_too_long(recorded)):
+            await self._disable.run(row["subscription_id"], sent)
+
+    def _for_too_long(self, recorded: Recorded) -> bool:
+        """Say whether it may be time to disable; whoever disables looks again."""
+        since, at = recorded.failing_since, recorded.at
+        return since is not None and at is not None and at - since >= self._policy.disable_after
+
+    async def _put_away(self, parcel: Parcel) -> None:
+        """Keep what is not to be sent now: its subscription ended, or was disabled, since it was written."""
+        deleted = parcel.first["deleted"]
+        state, why = ("canceled", "deleted") if deleted else ("held", "disabled")
+        attempt = Attempt(state, None, None, f"subscription_{why}", 0, b"")
+        made = [(row, attempt) for row in parcel.rows]
+        await self._recorder.put(Outcome(parcel.lane, made, None))
+
+    def _judge(self, row: Record, sent: Sent, took_ms: int) -> Attempt:
+        wait: timedelta | None = None
+        if sent.ok:
+            state = "delivered"
+        elif sent.gone:
+            state = "failed"
+        else:
+            wait = self._wait(row, sent)
+            state = "failed" if wait is None else "pending"
+        wait_s = None if wait is None else wait.total_seconds()
+        error = None if sent.ok else sent.error or "failed"
+        response = sent.response[:KEPT_BYTES]
+        return Attempt(state, wait_s, sent.status, error, took_ms, response, sent.address)
+
+    def _wait(self, row: Record, sent: Sent) -> timedelta | None:
+        """Say when it is tried again; never, when it was kept waiting for longer than all attempts take."""
+        first_round = row["ordered"] and not row["tries_since"]
+        if first_round and row["now"] - row["created_at"] > self._policy.span:
+            return None
+        after = None if sent.retry_after_s is None else timedelta(seconds=sent.retry_after_s)
+        attempt = row["attempts"] - row["tries_since"]
+        return delivery_wait(attempt, after, self._dice.jitter(), self._policy.waits)
+
+    async def _try(self, parcel: Parcel) -> tuple[Sent, frozenset[int]]:
+        """Send a parcel; gives what became of it, and which deliveries were left out."""
+        try:
+            return await self._send(parcel)
+        except VaultError:
+            target = str(parcel.first["subscription_id"])
+            log.exception("event.secret_unreadable", subscription_id=target)
+            return Sent(ok=False, error="secret_unreadable"), frozenset()
+        except Unavailable:
+            raise
+        except Exception:
+            # A sink never raises; if one does, its deliveries still have to reach their end.
+            log.exception("event.send_broke", event_id=str(parcel.first["event_id"]))
+            return Sent(ok=False, error="internal"), frozenset()
+
+    async def _send(self, parcel: Parcel) -> tuple[Sent, frozenset[int]]:
+        sink = self._sinks.get(parcel.first["kind"] or "webhook")
+        if sink is None:
+            return Sent(ok=False, error="unknown_kind"), frozenset()
+        packed = await self._packing.pack(parcel, sink.max_bytes)
+        return await sink.send(packed.target, packed.event), packed.left_out
+
+    def _say(self, parcel: Parcel, sent: Sent, took_ms: int, recorded: int) -> None:
+        row = parcel.first
         log.info(
             "event.delivered" if sent.ok else "event.not_delivered",
             event_id=str(row["event_id"]),
@@ -133,91 +246,22 @@ class Deliver:
             status=sent.status,
             error=sent.error,
             duration_ms=took_ms,
-            recorded=recorded,
+            events=len(parcel.rows),
+            recorded=recorded == len(parcel.rows),
         )
 
-    async def _put_away(self, row: Record) -> None:
-        """Keep what is not to be sent now: its subscription ended, or was disabled, since it was written."""
-        state, why = ("canceled", "deleted") if row["deleted"] else ("held", "disabled")
-        attempt = Attempt(state, None, None, f"subscription_{why}", 0, b"")
-        async with connection(self._pool) as conn:
-            await deliveries.record(conn, row, attempt)
 
-    def _judge(self, row: Record, sent: Sent, took_ms: int) -> Attempt:
-        wait: timedelta | None = None
-        if sent.ok:
-            state = "delivered"
-        elif sent.gone:
-            state = "failed"
-        else:
-            after = None if sent.retry_after_s is None else timedelta(seconds=sent.retry_after_s)
-            wait = delivery_wait(row["attempts"], after, self._dice.jitter(), self._policy.waits)
-            state = "failed" if wait is None else "pending"
-        wait_s = None if wait is None else wait.total_seconds()
-        error = None if sent.ok else sent.error or "failed"
-        return Attempt(state, wait_s, sent.status, error, took_ms, sent.response)
+def _heard(row: Record, sent: Sent) -> Heard:
+    """Read what an attempt says about its lane.
 
-    async def _try(self, row: Record) -> Sent:
-        try:
-            return await self._send(row)
-        except VaultError:
-            log.exception("event.secret_unreadable", subscription_id=str(row["subscription_id"]))
-            return Sent(ok=False, error="secret_unreadable")
-        except Unavailable:
-            raise
-        except Exception:
-            # A sink never raises; if one does, its deliveries still have to reach their end.
-            log.exception("event.send_broke", event_id=str(row["event_id"]))
-            return Sent(ok=False, error="internal")
+    A host that answers is well, whatever it thinks of the URL: somebody's wrong one blocks nobody else's.
+    """
+    ok = sent.ok or (row["subscription_id"] is None and _answered(sent))
+    after = None if sent.retry_after_s is None else timedelta(seconds=sent.retry_after_s)
+    return Heard(ok, row["now"], sent.throttled, after)
 
-    async def _send(self, row: Record) -> Sent:
-        subscribed = row["subscription_id"] is not None
-        url = row["url"] if subscribed else row["notify_url"]
-        kind = row["kind"] if subscribed else "webhook"
-        sink = self._sinks.get(kind)
-        if sink is None:
-            return Sent(ok=False, error="unknown_kind")
-        settings = json.loads(row["settings"]) if subscribed else {}
-        target = Target(kind, url, settings, self._policy.timeout_s)
-        return await sink.send(target, self._outgoing(row, await self._secrets(row)))
 
-    def _outgoing(self, row: Record, secrets: tuple[bytes, ...]) -> Outgoing:
-        data: bytes = row["data"]
-        if row["request"] is not None and row["type"].startswith("task."):
-            data = with_request(data, row["request"].encode())
-        stored = StoredEvent(
-            row["event_id"],
-            row["source"],
-            row["type"],
-            row["task_uuid"],
-            row["created_at"],
-            row["sequence"],
-            data,
-        )
-        now: datetime = row["now"]
-        return Outgoing(
-            stored.id,
-            stored.type,
-            stored.subject,
-            envelope(stored),
-            CONTENT_TYPE,
-            int(now.timestamp()),
-            secrets,
-        )
-
-    async def _secrets(self, row: Record) -> tuple[bytes, ...]:
-        """Open the secrets that sign: the present one, and the one before while it overlaps."""
-        if row["subscription_id"] is not None:
-            sealed, before, until = row["secret"], row["previous_secret"], row["previous_until"]
-        else:
-            sealed = row["signing_secret"] or await self._first_secret(row["tenant"])
-            before, until = row["previous_signing_secret"], row["previous_signing_until"]
-        overlaps = until is not None and until > row["now"]
-        signing = (sealed, before if overlaps else None)
-        return tuple(self._vault.open(s) for s in signing if s is not None)
-
-    async def _first_secret(self, tenant: str) -> bytes:
-        """Make the secret that a tenant's notifyURLs are signed with; nobody asked for it yet."""
-        fresh = self._vault.seal(self._dice.secret(SECRET_BYTES))
-        async with connection(self._pool) as conn:
-            return await subscriptions.set_signing_secret(conn, tenant, fresh)
+def _answered(sent: Sent) -> bool:
+    if sent.status is None or sent.throttled or sent.status == HTTPStatus.REQUEST_TIMEOUT:
+        return False
+    return sent.status < HTTPStatus.INTERNAL_SERVER_ERROR

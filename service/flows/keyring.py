@@ -45,6 +45,18 @@ class Keyring:
             await fingerprints.note(conn, CALLBACK, self.callback[0])
             await fingerprints.note(conn, ENCRYPTION, self.encryption[0])
 
+    async def reseal(self) -> int:
+        """Seal again with the first key what others sealed, all or nothing; gives how many secrets.
+
+        Raises VaultError when a key is missing: nothing is changed then.
+        """
+        async with transaction(self._pool) as conn:
+            sealed = {secret for _, secret in await fingerprints.sealed(conn)}
+            old = [secret for secret in sealed if not self._vault.is_current(secret)]
+            fresh = {secret: self._vault.seal(self._vault.open(secret)) for secret in old}
+            await fingerprints.reseal(conn, fresh)
+        return len(fresh)
+
     async def foreign(self) -> str | None:
         """Say in one line that no service ever sealed with our key, so that none may be able to open what we seal."""
         async with transaction(self._pool) as conn:

@@ -7,30 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from service.core.errors import CursorExpired, NotFound
-from service.core.event import StoredEvent
+from service.core.errors import NotFound
 from service.core.task import Task
 from service.flows import cursors
+from service.flows.feed import Page
 from service.flows.views import Views
 from service.flows.wake import Wake
-from service.store import batches, callbacks, events, history, tasks
-from service.store.events import Position
+from service.store import batches, callbacks, history, tasks
 from service.store.pool import Conn, Pool, Record, connection
 from service.store.tasks import Filter
-from service.wire.events import envelope
 
 POLL_S = 0.5
 """How often a request that waits looks into the database: the task may end in another process."""
 CALM_POLL_S = 5.0
 """How often while other processes are heard: a notice may get lost all the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page of a list: its items, and where the next one begins."""
-
-    items: list[bytes]
-    next_cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +55,7 @@ def task_filter(
 
 
 class Look:
-    """Reads tasks, timelines, events and the inbox."""
+    """Reads tasks, timelines and the inbox."""
 
     def __init__(self, pool: Pool, wake: Wake, views: Views) -> None:
         self._pool = pool
@@ -138,34 +128,6 @@ class Look:
         following = cursors.encode(last["at"], last["rank"], last["id"]) if last else None
         return Rows(entries, following)
 
-    async def feed(
-        self,
-        tenant: str,
-        cursor: str | None,
-        types: Sequence[str] | None,
-        task_uuid: UUID | None,
-        limit: int,
-    ) -> Page:
-        """List events, oldest first; there is always a next cursor.
-
-        Raises CursorExpired for a place that retention took.
-        """
-        async with connection(self._pool) as conn:
-            head = await events.head(conn)
-            if cursor == "now":
-                return Page([], cursors.encode(*head.end))
-            after = _position(cursor) if cursor else events.START
-            found = await events.read(conn, tenant, after, types, task_uuid, limit)
-            if cursor:
-                # Asked after the read: what was dropped before it was not read.
-                _still_kept(after, found, (await events.head(conn)).dropped)
-        places = [Position(r["incarnation"], r["xid"], r["seq"]) for r in found[-1:]]
-        if len(found) < limit:
-            # Nothing else lies before the end there was; who filters does not stay behind with old days.
-            places.append(head.end)
-        following = max(after, *places)
-        return Page([envelope(_stored(r)) for r in found], cursors.encode(*following))
-
     async def callbacks(
         self,
         tenant: str,
@@ -189,30 +151,5 @@ class Look:
         return found
 
 
-def _position(cursor: str) -> Position:
-    incarnation, xid, seq = cursors.integers(cursor, 3)
-    return Position(cursors.small(incarnation), xid, seq)
-
-
-def _still_kept(after: Position, found: Sequence[Record], dropped: Position) -> None:
-    first = found[0] if found else None
-    if after < dropped and (
-        first is None or Position(first["incarnation"], first["xid"], first["seq"]) > dropped
-    ):
-        raise CursorExpired
-
-
 def _number(part: int | str) -> int:
     return cursors.integers(cursors.encode(part), 1)[0]
-
-
-def _stored(row: Record) -> StoredEvent:
-    return StoredEvent(
-        row["id"],
-        row["source"],
-        row["type"],
-        row["task_uuid"],
-        row["created_at"],
-        row["sequence"],
-        row["data"],
-    )

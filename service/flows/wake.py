@@ -19,6 +19,7 @@ class Topic(StrEnum):
     DELIVER = "deliver"
     CALLBACKS = "callbacks"
     BATCHES = "batches"
+    EVENTS = "events"
 
 
 Teller = Callable[[frozenset[Topic], tuple[UUID, ...]], None]

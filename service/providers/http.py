@@ -72,6 +72,8 @@ class Upstream:
         except (
             aiohttp.ClientConnectorError,
             aiohttp.ConnectionTimeoutError,
+            # A proxy that refuses CONNECT has passed nothing on.
+            aiohttp.ClientHttpProxyError,
             aiohttp.InvalidURL,
             aiohttp.NonHttpUrlClientError,
         ) as error:

@@ -11,18 +11,20 @@ from pathlib import Path
 from typing import Final
 
 from service.core.url_guard import IPNetwork
+from service.egress import Egress
 from service.ports import Outgoing, Sent, Sink, Target
 
 
 @dataclass(frozen=True, slots=True)
 class SinkOptions:
-    """What sinks are made of: the folder of file sinks, and private networks that may be called.
+    """What sinks are made of: the folder of file sinks, private networks that may be called, the proxy of calls.
 
     `aws_ambient` lends this machine's AWS role to subscriptions that bring no key of their own.
     """
 
     folder: Path
     allow_networks: Sequence[IPNetwork] = ()
+    proxy: str | None = None
     aws_ambient: bool = False
 
 
@@ -63,7 +65,7 @@ class NotInstalled:
 def _webhook(options: SinkOptions) -> Sink:
     from service.sinks.webhook import WebhookSink
 
-    return WebhookSink(options.allow_networks)
+    return WebhookSink(Egress(options.allow_networks, proxy=options.proxy))
 
 
 def _file(options: SinkOptions) -> Sink:
@@ -115,7 +117,7 @@ def _sqs(options: SinkOptions) -> Sink:
         from service.sinks.aws.sqs import SqsSink
     except ImportError:
         return NotInstalled("aws")
-    return SqsSink(options.allow_networks, ambient=options.aws_ambient)
+    return SqsSink(options.allow_networks, proxy=options.proxy, ambient=options.aws_ambient)
 
 
 def _sns(options: SinkOptions) -> Sink:
@@ -123,7 +125,7 @@ def _sns(options: SinkOptions) -> Sink:
         from service.sinks.aws.sns import SnsSink
     except ImportError:
         return NotInstalled("aws")
-    return SnsSink(options.allow_networks, ambient=options.aws_ambient)
+    return SnsSink(options.allow_networks, proxy=options.proxy, ambient=options.aws_ambient)
 
 
 def _eventbridge(options: SinkOptions) -> Sink:
@@ -131,7 +133,7 @@ def _eventbridge(options: SinkOptions) -> Sink:
         from service.sinks.aws.eventbridge import EventbridgeSink
     except ImportError:
         return NotInstalled("aws")
-    return EventbridgeSink(options.allow_networks, ambient=options.aws_ambient)
+    return EventbridgeSink(options.allow_networks, proxy=options.proxy, ambient=options.aws_ambient)
 
 
 SINKS: Mapping[str, Callable[[SinkOptions], Sink]] = {

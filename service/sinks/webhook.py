@@ -1,62 +1,56 @@
 """Events as HTTP calls, signed by Standard Webhooks 1.0, to addresses that strangers gave us."""
 
 import asyncio
-import math
-import socket
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Final
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.http_exceptions import HttpProcessingError
-from yarl import URL
 
-from service.core import url_guard
-from service.core.signing import sign_v1
-from service.core.url_guard import IPNetwork, UrlRefused
-from service.ports import Outgoing, Sent, Target
+from service.core import handshake
+from service.core.headers import UnsendableHeader, owners, retry_after_s
+from service.core.signing import entry, sign_v1, signed_message
+from service.core.url_guard import UrlRefused
+from service.egress import Egress, RefusedAddress, noting
+from service.ports import Consent, Outgoing, Sent, Target
+from service.vault import sign_ed25519
 
-USER_AGENT: Final = f"Callboard/{version('callboard')}"
+PLAIN: Final = {
+    "User-Agent": f"Callboard/{version('callboard')}",
+    "Accept-Encoding": "identity",
+}
+"""What every call carries."""
 KEPT_BYTES: Final = 4096
 """How much of an answer is read and kept, for people to look at."""
-KEEPALIVE_S: Final = 4.0
-"""Below the 5 s after which common servers hang up, so that few calls meet a connection just closed."""
-MOST_DIGITS: Final = 9
-"""Digits of a `Retry-After` that is still meant seriously: 31 years."""
+THROTTLED: Final = {
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.GATEWAY_TIMEOUT,
+}
+"""Answers of a target that has more than it can take (Standard Webhooks)."""
 
 
-class RefusedAddress(Exception):
-    """A name or a literal leads where we do not connect to."""
-
-
-class GuardedResolver(AbstractResolver):
-    """Resolves a name once and lets through only addresses that may be connected to.
-
-    The connection is made to what is returned here, so a name that means something else a moment later
-    changes nothing. One bad address refuses the name: mixed answers are an attack or a mistake.
-    """
-
-    def __init__(self, inner: AbstractResolver, allowed: Sequence[IPNetwork]) -> None:
-        self._inner = inner
-        self._allowed = tuple(allowed)
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """Resolve and check; raises RefusedAddress, which is no OSError on purpose."""
-        found = await self._inner.resolve(host, port, family)
-        for result in found:
-            _refuse(result["host"], self._allowed)
-        return found
-
-    async def close(self) -> None:
-        """Close the resolver inside."""
-        await self._inner.close()
+FAILURES: Final = (
+    *(RefusedAddress, UrlRefused, UnsendableHeader, TimeoutError),
+    *(aiohttp.ClientError, HttpProcessingError, OSError),
+)
+"""What a call may end with; `_name` has a word for each."""
+WORDS: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...]] = (
+    (RefusedAddress, "refused_address"),
+    ((UrlRefused, aiohttp.InvalidURL), "invalid_url"),
+    (UnsendableHeader, "invalid_settings"),
+    (TimeoutError, "timeout"),
+    (aiohttp.ClientConnectorDNSError, "dns"),
+    (aiohttp.ClientProxyConnectionError, "proxy"),
+    (aiohttp.ClientSSLError, "tls"),
+    (aiohttp.ClientConnectorError, "connect"),
+    ((OSError, aiohttp.ServerDisconnectedError), "disconnected"),
+)
+"""What a failure is called; the first that fits."""
 
 
 class WebhookSink:
@@ -64,81 +58,96 @@ class WebhookSink:
 
     max_bytes: int | None = None
 
-    def __init__(
-        self, allow_networks: Sequence[IPNetwork] = (), *, resolver: AbstractResolver | None = None
-    ) -> None:
-        self._allowed = tuple(allow_networks)
-        self._resolver = GuardedResolver(resolver or aiohttp.ThreadedResolver(), self._allowed)
-        # Nobody waits here for a connection: how much is under way is bounded per target, by the caller.
-        connector = aiohttp.TCPConnector(
-            resolver=self._resolver, use_dns_cache=False, limit=0, keepalive_timeout=KEEPALIVE_S
-        )
-        # The time is kept by asyncio.timeout: aiohttp's own total rounds up to whole seconds.
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=aiohttp.ClientTimeout(total=None),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
-        )
+    def __init__(self, egress: Egress | None = None) -> None:
+        self._egress = egress or Egress()
+        self._session = self._egress.session()
 
     async def send(self, target: Target, event: Outgoing) -> Sent:
         """Make one attempt; never raises for anything the target or the network does."""
-        if not event.secrets:
+        if not event.secrets and not event.private_keys:
             return Sent(ok=False, error="no_secret")
+        peers: list[str] = []
         answered: Sent | None = None
         try:
-            url = self._checked(target.url or "")
-            async with (
-                asyncio.timeout(target.timeout_s),
-                self._session.post(
-                    url, data=event.body, headers=_headers(event), allow_redirects=False
-                ) as response,
-            ):
-                answered = _judge(response, event.sent_at)
-                answered = replace(answered, response=await _beginning(response))
-        except (
-            *(RefusedAddress, UrlRefused, TimeoutError),
-            *(aiohttp.ClientError, HttpProcessingError, OSError),
-        ) as error:
+            async with self._call(
+                "POST", target, _headers(target, event), peers, event.body
+            ) as got:
+                answered = _judge(got, event.sent_at)
+                answered = replace(answered, response=await _beginning(got))
+        except FAILURES as error:
             # Once there is a status, it counts: the rest of an answer is only for people.
-            return answered or Sent(ok=False, error=_name(error))
-        return answered
+            answered = answered or Sent(ok=False, error=_name(error))
+        return replace(answered, address=peers[-1] if peers else None)
+
+    async def ask(self, target: Target, origin: str, rate: int) -> Consent:
+        """Ask by OPTIONS whether the target wants `rate` deliveries a minute of `origin`.
+
+        Its headers are its consent, whatever the status (`core.handshake`).
+        """
+        peers: list[str] = []
+        wishes = {handshake.REQUEST_ORIGIN: origin, handshake.REQUEST_RATE: str(rate)}
+        try:
+            headers = owners(target.headers) | PLAIN | wishes
+            async with self._call("OPTIONS", target, headers, peers) as got:
+                said = handshake.read_consent(
+                    origin,
+                    got.headers.getall(handshake.ALLOWED_ORIGIN, ()),
+                    got.headers.getall(handshake.ALLOWED_RATE, ()),
+                )
+                error = None if said.ok else "no_consent"
+                why = said.why.encode()
+                consent = Consent(said.ok, said.rate, error, why, got.status)
+        except FAILURES as failed:
+            consent = Consent(ok=False, error=_name(failed))
+        return replace(consent, address=peers[-1] if peers else None)
+
+    @asynccontextmanager
+    async def _call(
+        self,
+        method: str,
+        target: Target,
+        headers: Mapping[str, str],
+        peers: list[str],
+        body: bytes | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Make one call within the target's time limit; raises one of `FAILURES`."""
+        with noting(peers):
+            async with asyncio.timeout(target.timeout_s):
+                url = await self._egress.check(target.url or "")
+                async with self._session.request(
+                    method, url, data=body, headers=headers, allow_redirects=False
+                ) as response:
+                    yield response
 
     async def close(self) -> None:
         """Close all connections."""
         await self._session.close()
-        await self._resolver.close()
-
-    def _checked(self, text: str) -> URL:
-        """Read a URL and check its host if it is an address: no resolver gets to see that one."""
-        url_guard.check_url(text)
-        try:
-            url = URL(text)
-        except ValueError:
-            raise UrlRefused("This is not a URL.") from None
-        host = url.raw_host or ""
-        url_guard.check_host(host)
-        if url_guard.is_literal(host):
-            _refuse(host, self._allowed)
-        return url
+        await self._egress.close()
 
 
-def _refuse(address: str, allowed: Sequence[IPNetwork]) -> None:
-    if url_guard.refusal(address, allowed) is not None:
-        raise RefusedAddress
-
-
-def _headers(event: Outgoing) -> dict[str, str]:
+def _headers(target: Target, event: Outgoing) -> dict[str, str]:
+    """Give the owner's headers, those of the format, and ours, which neither can replace."""
     message_id = str(event.event_id)
+    asked = {} if target.origin is None else {handshake.REQUEST_ORIGIN: target.origin}
     return {
+        **owners(target.headers),
+        **event.headers,
+        **PLAIN,
+        **asked,
         "Content-Type": event.content_type,
-        "User-Agent": USER_AGENT,
-        "Accept-Encoding": "identity",
         "webhook-id": message_id,
         "webhook-timestamp": str(event.sent_at),
-        "webhook-signature": sign_v1(event.secrets, message_id, event.sent_at, event.body),
+        "webhook-signature": _signatures(event, message_id),
     }
+
+
+def _signatures(event: Outgoing, message_id: str) -> str:
+    """Sign with every secret, then with every private key; receivers take any entry they can check."""
+    message = signed_message(message_id, event.sent_at, event.body)
+    entries = [entry("v1a", sign_ed25519(seed, message)) for seed in event.private_keys]
+    if event.secrets:
+        entries.insert(0, sign_v1(event.secrets, message_id, event.sent_at, event.body))
+    return " ".join(entries)
 
 
 def _judge(response: aiohttp.ClientResponse, sent_at: int) -> Sent:
@@ -152,21 +161,8 @@ def _judge(response: aiohttp.ClientResponse, sent_at: int) -> Sent:
         error="redirect" if moved else f"http_{status}",
         retry_after_s=retry_after_s(response.headers.get("Retry-After"), sent_at),
         gone=status == HTTPStatus.GONE,
+        throttled=status in THROTTLED,
     )
-
-
-def retry_after_s(value: str | None, now: int) -> float | None:
-    """Read `Retry-After`, seconds or a date, as seconds from `now`; none for what is neither."""
-    text = (value or "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text) if len(text) <= MOST_DIGITS else None
-    try:
-        date = parsedate_to_datetime(text)
-        aware = date if date.tzinfo else date.replace(tzinfo=UTC)
-        wait = aware.timestamp() - now
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return max(wait, 0.0) if math.isfinite(wait) else None
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> bytes:
@@ -183,20 +179,7 @@ async def _beginning(response: aiohttp.ClientResponse) -> bytes:
 
 def _name(error: Exception) -> str:
     """Name what went wrong in one stable word; the error's own text may hold addresses."""
-    match error:
-        case RefusedAddress():
-            return "refused_address"
-        case UrlRefused() | aiohttp.InvalidURL():
-            return "invalid_url"
-        case TimeoutError():
-            return "timeout"
-        case aiohttp.ClientConnectorDNSError():
-            return "dns"
-        case aiohttp.ClientSSLError():
-            return "tls"
-        case aiohttp.ClientConnectorError():
-            return "connect"
-        case OSError() | aiohttp.ServerDisconnectedError():
-            return "disconnected"
-        case _:
-            return "protocol"
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        refused = error.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+        return "proxy_auth" if refused else "proxy"
+    return next((word for kinds, word in WORDS if isinstance(error, kinds)), "protocol")

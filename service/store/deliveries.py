@@ -1,15 +1,30 @@
 """Deliveries: claimed, sent, recorded."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from service.store.lanes import EVERYTHING, NO_LANE, Floors
 from service.store.pool import Conn, Record
 from service.store.queries import load
-from service.store.tasks import LATE_S
 
 SQL = load("deliveries")
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a claim may take of a lane that is locked. A parcel is what goes in one call."""
+
+    lane: UUID
+    at_once: int
+    """How many parcels may be under way, over all processes."""
+    most: int
+    """How many parcels may be taken now."""
+    width: int
+    """How many deliveries that were never tried make one parcel."""
+    lease_s: float
+    floor: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,53 +37,62 @@ class Attempt:
     error: str | None
     duration_ms: int
     response: bytes
+    address: str | None = None
 
 
 async def claim(
     conn: Conn,
+    shares: Sequence[Share],
     limit: int,
-    lease_s: float,
-    under_way: Mapping[UUID, int],
-    share: int,
-    now: datetime | None = None,
+    *,
+    floors: Floors = EVERYTHING,
+    last: UUID | None = None,
     owner: UUID | None = None,
-    floor: datetime | None = None,
+    now: datetime | None = None,
 ) -> list[Record]:
-    """Claim deliveries that are due, with all that sending them takes; no target gets more than its share."""
-    targets, counts = list(under_way), list(under_way.values())
+    """Claim deliveries of locked lanes, with all that sending them takes; `last` is the lane served last.
+
+    Where a lane has a width, its deliveries that were never tried are one parcel, and one alone is claimed.
+    """
     return list(
         await conn.fetch(
-            SQL["claim_deliveries"], limit, lease_s, targets, counts, share, now, owner, floor
+            SQL["claim_deliveries"],
+            limit,
+            [s.lane for s in shares],
+            [s.at_once for s in shares],
+            [s.most for s in shares],
+            [s.width for s in shares],
+            [s.lease_s for s in shares],
+            [s.floor for s in shares],
+            last or NO_LANE,
+            floors.created_from,
+            owner,
+            now,
+            floors.created_to,
         )
     )
 
 
-async def floor(conn: Conn, now: datetime | None = None) -> datetime:
-    """Say from when on deliveries are due."""
-    found: datetime = await conn.fetchval(SQL["deliveries_floor"], LATE_S, now)
-    return found
-
-
 async def record(
-    conn: Conn, delivery: Record, attempt: Attempt, now: datetime | None = None
-) -> bool:
-    """Record an attempt; false when the delivery was taken over in the meantime."""
-    moved = await conn.fetchval(
-        SQL["record_attempt"],
-        delivery["created_at"],
-        delivery["id"],
-        delivery["lease_no"],
-        attempt.state,
-        attempt.wait_s,
-        attempt.status,
-        attempt.error,
-        attempt.duration_ms,
-        attempt.response,
+    conn: Conn, made: Sequence[tuple[Record, Attempt]], now: datetime | None = None
+) -> dict[int, bool]:
+    """Record attempts. Gives the ids of those that were not taken over meanwhile, with whether their lane is unwell."""
+    ordered = sorted(made, key=lambda m: int(m[0]["id"]))
+    rows = await conn.fetch(
+        SQL["record_attempts"],
+        [d["created_at"] for d, _ in ordered],
+        [d["id"] for d, _ in ordered],
+        [d["lease_no"] for d, _ in ordered],
+        [a.state for _, a in ordered],
+        [a.wait_s for _, a in ordered],
+        [a.status for _, a in ordered],
+        [a.error for _, a in ordered],
+        [a.duration_ms for _, a in ordered],
+        [a.response for _, a in ordered],
+        [a.address for _, a in ordered],
         now,
     )
-    if moved and attempt.state != "pending":
-        await conn.execute(SQL["wake_followers"], delivery["target"], delivery["task_uuid"], now)
-    return bool(moved)
+    return {r["id"]: bool(r["unwell"]) for r in rows}
 
 
 async def rescue(conn: Conn, now: datetime | None = None) -> int:

@@ -82,6 +82,11 @@ async def read(
     )
 
 
+async def get(conn: Conn, tenant: str, event_id: UUID) -> Record | None:
+    """Load one event."""
+    return await conn.fetchrow(SQL["get_event"], tenant, event_id)
+
+
 async def incarnation_ended(conn: Conn) -> bool:
     """Whether this is not the cluster that wrote the feed, or it went back in time."""
     return bool(await conn.fetchval(SQL["incarnation_ended"]))

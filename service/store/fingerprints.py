@@ -27,3 +27,10 @@ async def needed_for_callbacks(conn: Conn) -> Mapping[str, int]:
 async def sealed(conn: Conn) -> list[tuple[str, bytes]]:
     """List all sealed secrets, each with what it is."""
     return [(r["what"], r["secret"]) for r in await conn.fetch(SQL["sealed_secrets"])]
+
+
+async def reseal(conn: Conn, fresh: Mapping[bytes, bytes]) -> None:
+    """Put secrets that were sealed anew in the place of the old ones; what was changed meanwhile stays as it is."""
+    was, now = list(fresh), list(fresh.values())
+    for statement in (SQL["reseal_tenants"], SQL["reseal_subscriptions"], SQL["reseal_accounts"]):
+        await conn.execute(statement, was, now)

@@ -1,6 +1,6 @@
 """The only code that writes events, with what goes out for them; only who decides that they happen may import it.
 
-Those are `flows.apply`, for tasks, and `flows.conclude`, for batches.
+Those are `flows.apply`, for tasks, `flows.conclude`, for batches, and `flows.disable`, for subscriptions.
 """
 
 from collections.abc import Sequence

@@ -88,6 +88,27 @@ async def set_signing_secret(conn: Conn, tenant: str, sealed: bytes) -> bytes:
     return bytes(await conn.fetchval(SQL["set_signing_secret"], tenant, sealed))
 
 
-async def disable(conn: Conn, subscription_id: UUID) -> None:
-    """Stop deliveries to a target that wants no more."""
-    await conn.execute(SQL["disable_subscription"], subscription_id)
+async def lock_enabled(conn: Conn, subscription_id: UUID) -> Record | None:
+    """Lock a subscription that is enabled, for events that tell of it; none when it is not, or no more.
+
+    Behind the fence, as all that writes events. With it comes how its lane is, and the time.
+    """
+    return await conn.fetchrow(SQL["lock_enabled_subscription"], subscription_id)
+
+
+async def disable(conn: Conn, subscription_id: UUID, reason: str = "gone") -> Record | None:
+    """Stop deliveries to a target, because it is `gone` or `failing`; what comes later is held."""
+    return await conn.fetchrow(SQL["disable_subscription"], subscription_id, reason)
+
+
+async def note_consent(
+    conn: Conn, subscription_id: UUID, url: str, rate: int | None, *, ok: bool
+) -> datetime | None:
+    """Keep a target's consent, or that it gave none; answers with when, none without consent.
+
+    `rate` is deliveries a minute, none for any. Nothing is kept where the URL is another by now.
+    """
+    found: datetime | None = await conn.fetchval(
+        SQL["note_consent"], subscription_id, url, ok, rate
+    )
+    return found

@@ -10,6 +10,7 @@ from service.web import (
     about_accounts,
     about_batches,
     about_erasure,
+    about_events,
     about_process,
     accounts,
     batches,
@@ -21,6 +22,7 @@ from service.web import (
     inbox,
     openapi,
     operations,
+    stream,
     subscriptions,
     tasks,
 )
@@ -56,7 +58,10 @@ ROUTES = (
     Route("GET", "/v1/batches/{id}", batches.show, about_batches.SHOW),
     Route("POST", "/v1/batches/{id}/cancel", batches.cancel, about_batches.CANCEL),
     Route("POST", "/v1/estimates", estimates.make, operations.ESTIMATE),
-    Route("GET", "/v1/events", events.feed, operations.FEED),
+    Route("GET", "/v1/events", events.feed, about_events.FEED),
+    Route("GET", "/v1/events/stream", stream.stream, about_events.STREAM),
+    Route("GET", "/v1/events/{id}", events.show, about_events.SHOW),
+    Route("GET", "/v1/events/{id}/data", events.data, about_events.DATA),
     Route("POST", "/v1/subscriptions", subscriptions.create, operations.SUBSCRIBE),
     Route("GET", "/v1/subscriptions", subscriptions.page, operations.LIST_SUBSCRIPTIONS),
     Route("GET", "/v1/subscriptions/{id}", subscriptions.show, operations.SHOW_SUBSCRIPTION),
@@ -92,9 +97,15 @@ def make_app(deps: Deps) -> web.Application:
     app[VITALS] = Vitals(deps.upkeep, deps.accounts, deps.metrics)
     app[DOCUMENT] = openapi.document(ROUTES, deps.version)
     app[PAGE] = docs.render(orjson.loads(app[DOCUMENT]))
+    app.on_shutdown.append(_end_streams)
     for route in ROUTES:
         if route.method == "GET":
             app.router.add_get(route.path, route.handler, allow_head=True)
         else:
             app.router.add_route(route.method, route.path, route.handler)
     return app
+
+
+async def _end_streams(app: web.Application) -> None:
+    """Let streams end by themselves, before the server waits for its handlers."""
+    app[DEPS].tail.close()

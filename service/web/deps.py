@@ -9,11 +9,13 @@ from service.flows.accounts import Accounts
 from service.flows.admit import Admit
 from service.flows.batcher import Batcher
 from service.flows.erase import Erase
+from service.flows.feed import Feed
 from service.flows.gather import Gather
 from service.flows.look import Look
 from service.flows.operate import Operate
 from service.flows.receive import Incoming, Receive
 from service.flows.subscribe import Subscribe
+from service.flows.tail import Tail
 from service.flows.upkeep import Upkeep
 from service.flows.upstreams import Upstreams
 from service.observe import Health, Metrics
@@ -34,6 +36,10 @@ class Limits:
     batch_line_bytes: int = MIB
     batch_s: float = 300.0
     """A pause between two parts of a batch's body is limited by `body_s`."""
+    beat_s: float = 15.0
+    """How often a stream with nothing to tell says so: proxies close what is silent for a minute."""
+    stream_patience_s: float = 10.0
+    """How long a stream's reader may take nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,8 @@ class Deps:
     operate: Operate
     erase: Erase
     look: Look
+    feed: Feed
+    tail: Tail
     subscribe: Subscribe
     admit: Admit
     accounts: Accounts

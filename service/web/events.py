@@ -8,8 +8,9 @@ from service.core.errors import Malformed
 from service.core.event import EVENT_TYPES, FAMILIES, matches
 from service.web.answers import json_bytes
 from service.web.keys import DEPS, TENANT
-from service.web.query import Query
+from service.web.query import Query, path_uuid
 from service.wire.api import page_bytes
+from service.wire.events import CONTENT_TYPE, envelope
 
 MOST_TYPES = 32
 """There are half as many."""
@@ -18,7 +19,7 @@ MOST_TYPES = 32
 async def feed(request: web.Request) -> web.Response:
     """List events, oldest first; there is always a next cursor."""
     query = Query(request, "type", "task", "cursor", "limit")
-    found = await request.app[DEPS].look.feed(
+    found = await request.app[DEPS].feed.page(
         request[TENANT],
         query.one("cursor"),
         wanted_types(query.all("type")),
@@ -26,6 +27,20 @@ async def feed(request: web.Request) -> web.Response:
         query.limit(1000, 100),
     )
     return json_bytes(page_bytes(found.items, found.next_cursor))
+
+
+async def show(request: web.Request) -> web.Response:
+    """Show an event as it is sent."""
+    Query(request)
+    event = await request.app[DEPS].feed.one(request[TENANT], path_uuid(request, "event"))
+    return web.Response(body=envelope(event), headers={"Content-Type": CONTENT_TYPE})
+
+
+async def data(request: web.Request) -> web.Response:
+    """Give the data of an event: what `dataref` leads to."""
+    Query(request)
+    event = await request.app[DEPS].feed.one(request[TENANT], path_uuid(request, "event"))
+    return json_bytes(event.data)
 
 
 def wanted_types(given: Sequence[str]) -> list[str] | None:

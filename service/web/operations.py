@@ -1,11 +1,9 @@
 """What every route does, in the words of the OpenAPI document; what is about the process is in `about_process`."""
 
-import re
 from typing import Final, get_args
 
 from schemas.api.callbacks import CallbackPage, CallbackView, Outcome
 from schemas.api.estimates import EstimateRequest, EstimateView
-from schemas.api.events import EventPage
 from schemas.api.subscriptions import (
     SigningSecret,
     SubscriptionCreate,
@@ -22,9 +20,7 @@ from schemas.api.tasks import (
     TaskView,
     TimelinePage,
 )
-from service.core.event import EVENT_TYPES, FAMILIES
 from service.web import examples
-from service.web.events import MOST_TYPES
 from service.web.openapi import Operation, Parameter, Reply, Schema
 from service.web.query import LABEL_PATTERN, MOST_CHARACTERS, MOST_LABELS
 from service.web.submissions import MOST
@@ -36,13 +32,6 @@ LABEL: Final[Schema] = {
     "type": "string",
     "pattern": f"^{LABEL_PATTERN}$",
     "examples": ["project:spring-campaign"],
-}
-_TYPE: Final = "|".join(re.escape(name) for name in (*FAMILIES, *EVENT_TYPES))
-TYPES: Final[Schema] = {
-    "type": "string",
-    "maxLength": MOST_CHARACTERS,
-    "pattern": f"^(({_TYPE})(,({_TYPE}))*)?$",
-    "examples": ["task.completed", "video.*", "task.failed,video.failed"],
 }
 UUID: Final[Schema] = {"type": "string", "format": "uuid"}
 TIME: Final[Schema] = {"type": "string", "format": "date-time"}
@@ -162,25 +151,6 @@ ESTIMATE = Operation(
     body=EstimateRequest,
     examples=examples.ESTIMATES,
     problems=[400, 408, 413, 415, 422],
-)
-FEED = Operation(
-    "listEvents",
-    "List events, oldest first",
-    "events",
-    {200: Reply("A page.", [EventPage])},
-    about="A reader that follows `nextCursor` misses no event. One of an erased task has its place, but no more data.",
-    parameters=[
-        Parameter(
-            "type",
-            TYPES,
-            "A type, `task.*`, `video.*` or `batch.*`; repeated, or a list with commas.",
-            most=MOST_TYPES,
-        ),
-        TASK,
-        Parameter("cursor", CURSOR_TEXT, "Where to read on; `now` for what comes from now on."),
-        limit(1000, 100),
-    ],
-    problems=[400, 410],
 )
 SUBSCRIBE = Operation(
     "createSubscription",

@@ -17,6 +17,7 @@ from service.flows.pending import Pending
 from service.flows.receive import Incoming
 from service.flows.reconcile import Reconcile
 from service.flows.submit import Submit
+from service.flows.tail import Tail
 from service.flows.upkeep import Upkeep
 from service.flows.wake import Topic, Wake
 from service.workers.loop import Every, Lanes, Loop
@@ -53,6 +54,7 @@ class Flows:
     heartbeat: Heartbeat
     fitness: Fitness
     others: Others
+    tail: Tail
 
 
 class Listening:
@@ -66,6 +68,19 @@ class Listening:
     async def run(self, stop: asyncio.Event) -> None:
         """Listen until told to stop."""
         await self._others.listen(stop)
+
+
+class Following:
+    """The loop that reads the end of the feed for the streams of this process."""
+
+    name = "tail"
+
+    def __init__(self, tail: Tail) -> None:
+        self._tail = tail
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Read until told to stop."""
+        await self._tail.run(stop)
 
 
 def shared_loops(flows: Flows, *, beat_s: float) -> list[Loop]:
@@ -98,9 +113,10 @@ def loops(
 
 
 def _api(flows: Flows) -> list[Loop]:
-    """The flushers of the inbox; /callbacks is served by whoever has this role."""
+    """The flushers of the inbox, and what streams read; both are served by whoever has this role."""
     flush = flows.batcher.flush_once
-    return [Every(f"inbox-{n}", flush, 0.001) for n in range(FLUSHERS)]
+    flushers = [Every(f"inbox-{n}", flush, 0.001) for n in range(FLUSHERS)]
+    return [*flushers, Following(flows.tail)]
 
 
 def _submit(flows: Flows, poll_s: float, size: int) -> list[Loop]:

@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 import structlog
 
-from service.bootstrap.upstreams import make_upstreams, policies
+from service.bootstrap.upstreams import Sessions, make_upstreams, policies
 from service.clock import SystemDice
 from service.core.states import CallbackOutcome
 from service.flows.apply import Apply
@@ -135,7 +135,7 @@ async def _applied(pool: Pool) -> tuple[float, list[float]]:
     wake, dice = Wake(), SystemDice()
     settings = load(runware_api_key="k", sync_api_key="k", poll_only=True)
     async with aiohttp.ClientSession() as session:
-        upstreams = make_upstreams(settings, session, (b"k" * 32,))
+        upstreams = make_upstreams(settings, Sessions(session, session), (b"k" * 32,))
         apply = Apply(pool, wake, dice, Fanout(dice, "bench"), policies(settings))
         receive = Receive(pool, wake, apply, upstreams)
         batcher: Batcher[Incoming, CallbackOutcome] = Batcher(

@@ -15,7 +15,9 @@ import asyncpg
 import pytest
 
 from service.flows.floor import Floor, FloorPolicy
-from service.store import deliveries, tasks
+from service.store import deliveries, lanes, tasks
+from service.store.deliveries import Share
+from service.store.lanes import EVERYTHING
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(300)]
 SECONDS = 30
@@ -33,7 +35,7 @@ FROM generate_series(1, {WAITING + 1000}) AS n;
 INSERT INTO callboard.events (created_at, id, incarnation, tenant, source, type, task_uuid, sequence, data)
 SELECT now(), gen_random_uuid(), 1, 'default', 's', 'task.completed', t.task_uuid, 1, '' FROM callboard.tasks AS t;
 INSERT INTO callboard.deliveries (created_at, tenant, event_id, task_uuid, target, lane, state, next_at)
-SELECT e.created_at, 'default', e.id, e.task_uuid, e.task_uuid, e.task_uuid, 'pending', now() - interval '1 hour' + make_interval(secs => e.seq * 0.01)
+SELECT e.created_at, 'default', e.id, e.task_uuid, e.task_uuid, md5((e.seq % 30)::text)::uuid, 'pending', now() - interval '1 hour' + make_interval(secs => e.seq * 0.01)
 FROM callboard.events AS e
 """  # noqa: S608 - our own number
 LOOKED_AT = (
@@ -56,7 +58,11 @@ async def looked_at(conn: Any, found: list[Any]) -> None:
 
 
 async def deliver(conn: Any, floor: Any) -> list[Any]:
-    return await deliveries.claim(conn, AT_ONCE, 60, {}, AT_ONCE, floor=floor)
+    floors = floor or EVERYTHING
+    async with conn.transaction():
+        locked = await lanes.lock_due(conn, floors, None, AT_ONCE)
+        shares = [Share(r["lane"], AT_ONCE, AT_ONCE, 1, 60, r["floor"]) for r in locked]
+        return await deliveries.claim(conn, shares, AT_ONCE, floors=floors)
 
 
 async def delivered(conn: Any, found: list[Any]) -> None:
@@ -65,7 +71,7 @@ async def delivered(conn: Any, found: list[Any]) -> None:
 
 CLAIMS: dict[str, tuple[Any, Any, Any]] = {
     "claim_due": (look, looked_at, tasks.due_floor),
-    "claim_deliveries": (deliver, delivered, deliveries.floor),
+    "claim_deliveries": (deliver, delivered, lanes.survey),
 }
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from aiohttp import web
 
+from service.egress import Egress
 from service.ports import Outgoing, Sent, Target
 from service.sinks.webhook import WebhookSink
 
@@ -63,6 +64,6 @@ def send(event: Outgoing) -> Callable[..., Awaitable[Sent]]:
 @pytest.fixture
 async def sink() -> AsyncIterator[WebhookSink]:
     """Give a webhook sink that may call loopback."""
-    made = WebhookSink((ip_network("127.0.0.0/8"),))
+    made = WebhookSink(Egress((ip_network("127.0.0.0/8"),)))
     yield made
     await made.close()

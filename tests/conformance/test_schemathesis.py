@@ -1,6 +1,6 @@
 """schemathesis, unchanged, holds a running service against its own OpenAPI document.
 
-It lives in an environment of its own. Nothing is left out; what it cannot know it is told in CONFIG.
+It lives in an environment of its own. One thing is left out: an answer without an end. What it cannot know it is told in CONFIG.
 """
 
 import asyncio
@@ -56,6 +56,14 @@ parameters = {{ "path.id" = {task}, "query.cursor" = {timeline} }}
 [[operations]]
 include-operation-id = "listEvents"
 parameters = {{ "query.cursor" = {events} }}
+# An answer without an end.
+[[operations]]
+include-operation-id = "streamEvents"
+enabled = false
+
+[[operations]]
+include-operation-id = ["getEvent", "getEventData"]
+parameters = {{ "path.id" = {event} }}
 [[operations]]
 include-operation-id = "listSubscriptions"
 parameters = {{ "query.cursor" = {subscriptions} }}
@@ -159,6 +167,7 @@ async def known(api: Api) -> dict[str, object]:
         **cursors,
         "task": str(task),
         "erased": str(erased),
+        "event": (await api.get("/v1/events?limit=1")).json["items"][0]["id"],
         "batch": batches[0]["id"],
         "token": api.callback_path(task).rpartition("/")[2],
         "callback": callbacks["items"][0]["id"],

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from service.egress import Egress
 from service.ports import Sent
 from service.sinks.webhook import WebhookSink
 
@@ -93,7 +94,7 @@ async def test_name_of_a_private_address_is_refused_when_connecting(
 )
 async def test_one_private_address_refuses_the_whole_name(answers: list[str], send: Send) -> None:
     names = Names(answers)
-    sink = WebhookSink(resolver=names)
+    sink = WebhookSink(Egress(resolver=names))
     assert await send(sink, "http://app.example/") == Sent(ok=False, error="refused_address")
     await sink.close()
     assert names.closed
@@ -103,18 +104,18 @@ async def test_connection_goes_to_the_address_that_was_checked(receiver: Serve, 
     async with receiver(welcome) as url:
         port = url.split(":")[2]
         names = Names(["127.0.0.1"], ["10.0.0.1"])
-        sink = WebhookSink(LOOPBACK, resolver=names)
+        sink = WebhookSink(Egress(LOOPBACK, resolver=names))
         # The name is asked for once a connection; what it means afterwards does not matter.
         assert (await send(sink, f"http://app.example:{port}")).ok
         assert names.answers == [["10.0.0.1"]]
         await sink.close()
-        sink = WebhookSink(LOOPBACK, resolver=names)
+        sink = WebhookSink(Egress(LOOPBACK, resolver=names))
         sent = await send(sink, f"http://app.example:{port}")
         assert sent == Sent(ok=False, error="refused_address")
         await sink.close()
 
 
 async def test_name_without_an_address_is_a_failure_of_dns(send: Send) -> None:
-    sink = WebhookSink(resolver=Names(None))
+    sink = WebhookSink(Egress(resolver=Names(None)))
     assert await send(sink, "http://app.example/") == Sent(ok=False, error="dns")
     await sink.close()

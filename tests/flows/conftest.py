@@ -12,7 +12,15 @@ from tests.support.house import House, make_house
 
 _number = itertools.count(1)
 EMPTIED = (
-    *("callbacks", "events", "deliveries", "attempts", "idempotency_keys", "subscriptions"),
+    *(
+        "callbacks",
+        "events",
+        "deliveries",
+        "attempts",
+        "idempotency_keys",
+        "subscriptions",
+        "lanes",
+    ),
     "api_keys",
     *("tasks", "erased_tasks", "slots", "accounts", "batches"),
 )

@@ -43,23 +43,42 @@ async def crowded(house: House) -> House:
 async def test_one_claim_takes_no_more_of_a_target_than_its_share(crowded: House) -> None:
     claimed = await crowded.deliver.claim(64)
     assert len(claimed) == 2 * SHARE
-    assert [r["url"] for r in claimed].count(SLOW) == SHARE
+    assert [p.first["url"] for p in claimed].count(SLOW) == SHARE
     assert await crowded.deliver.claim(64) == []
 
 
 async def test_what_is_under_way_counts_towards_the_share(crowded: House) -> None:
-    first = await crowded.deliver.claim(SHARE - 1)
-    assert {r["url"] for r in first} == {SLOW}
+    first = await crowded.deliver.claim(3)
     second = await crowded.deliver.claim(64)
-    assert [r["url"] for r in second].count(SLOW) == 1
-    for row in first:
-        await crowded.deliver.work(row)
+    assert [p.first["url"] for p in first + second].count(SLOW) == SHARE
+    done = [p for p in first if p.first["url"] == SLOW]
+    for parcel in done:
+        await crowded.deliver.work(parcel)
     third = await crowded.deliver.claim(64)
-    assert [r["url"] for r in third].count(SLOW) == SHARE - 1
+    assert [p.first["url"] for p in third].count(SLOW) == len(done)
+
+
+async def test_with_few_places_lanes_take_turns(crowded: House) -> None:
+    urls = []
+    for _ in range(6):
+        (parcel,) = await crowded.deliver.claim(1)
+        urls.append(parcel.first["url"])
+        await crowded.deliver.work(parcel)
+    assert urls[::2] == [urls[0]] * 3
+    assert urls[1::2] == [urls[1]] * 3
+    assert set(urls) == {SLOW, FAST}
 
 
 async def test_a_claim_takes_no_more_than_there_is_room_for(crowded: House) -> None:
     assert len(await crowded.deliver.claim(SHARE + 1)) == SHARE + 1
+
+
+async def test_the_last_places_are_left_to_lanes_that_have_none(crowded: House) -> None:
+    (first,) = await crowded.deliver.claim(1)
+    (second,) = await crowded.deliver.claim(1)
+    assert {first.first["url"], second.first["url"]} == {SLOW, FAST}
+    assert await crowded.deliver.claim(1) == []
+    assert len(await crowded.deliver.claim(4)) == 4
 
 
 async def test_nothing_is_claimed_and_left_lying(crowded: House, pool: Pool) -> None:
@@ -70,12 +89,12 @@ async def test_nothing_is_claimed_and_left_lying(crowded: House, pool: Pool) -> 
 
 async def test_a_target_that_does_not_answer_delays_no_other(crowded: House, pool: Pool) -> None:
     sink = Slow()
-    deliver = Deliver(pool, crowded.dice, crowded.vault, {"webhook": sink}, DELIVERIES)
+    deliver = Deliver(pool, crowded.dice, crowded.vault, {"webhook": sink}, DELIVERIES, source="s")
     async with asyncio.TaskGroup() as group:
         slow = []
         for row in await deliver.claim(64):
             working = group.create_task(deliver.work(row))
-            if row["url"] == SLOW:
+            if row.first["url"] == SLOW:
                 slow.append(working)
             else:
                 await working

@@ -40,7 +40,7 @@ async def feed(house: House) -> tuple[list[Any], list[str]]:
     cursors: list[str] = []
     cursor: str | None = None
     while True:
-        page = await house.look.feed(TENANT, cursor, None, None, 1)
+        page = await house.feed.page(TENANT, cursor, None, None, 1)
         if not page.items or page.next_cursor is None:
             return events, cursors
         events += [json.loads(item) for item in page.items]

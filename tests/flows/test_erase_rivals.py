@@ -144,7 +144,7 @@ async def test_a_delivery_on_its_way_may_finish_and_leaves_no_answer(
     async def erase(_conn: object) -> None:
         await house.erase.task(TENANT, task_uuid)
 
-    wire.before["record_attempt"] = erase
+    wire.before["record_attempts"] = erase
     for row in await wired.deliver.claim(1):
         await wired.deliver.work(row)
     assert len(wired.sink.got) == 1
@@ -162,7 +162,7 @@ async def test_the_answer_of_a_delivery_that_is_recorded_just_before_is_erased(
     (row,) = await house.deliver.claim(1)
     async with elsewhere(dsn) as rival:
         again = Attempt("pending", 60.0, 500, "an error", 1, b"an answer")
-        assert await deliveries.record(rival, row, again)
+        assert await deliveries.record(rival, [(row.first, again)])
         erasing = asyncio.create_task(house.erase.task(TENANT, task_uuid))
         await blocked(pool)
         await rival.execute("COMMIT")

@@ -6,7 +6,7 @@ import pytest
 
 from service.flows.keyring import Keyring
 from service.store.pool import Pool
-from service.vault import Vault, fingerprint
+from service.vault import Vault, VaultError, fingerprint
 from tests.support.fakes import said
 from tests.support.flows import TENANT, call_back, one, processing, subscribed
 from tests.support.house import CALLBACK_KEYS, House
@@ -94,3 +94,73 @@ async def test_keys_are_noted_once_by_purpose(pool: Pool) -> None:
         ("callback", fingerprint(USED)),
         ("encryption", fingerprint(FRESH)),
     }
+
+
+COLUMNS = {
+    "tenants": ("signing_secret", "previous_secret"),
+    "subscriptions": (
+        *("secret", "previous_secret", "headers", "credentials"),
+        *("signing_key", "previous_signing_key"),
+    ),
+    "accounts": ("credentials",),
+}
+"""Everything that the vault seals."""
+
+
+async def seal_everything(house: House, pool: Pool) -> int:
+    await subscribed(house, "https://sub.example")
+    await pool.execute(
+        "INSERT INTO callboard.accounts (tenant, provider, account, concurrency)"
+        " VALUES ('default', 'runware', 'sealed', 1)"
+    )
+    count = 0
+    for table, columns in COLUMNS.items():
+        rows = await pool.fetchval(f"SELECT count(*) FROM callboard.{table}")  # noqa: S608
+        for column in columns:
+            statement = f"UPDATE callboard.{table} SET {column} = $1 WHERE ctid = (SELECT min(ctid) FROM callboard.{table})"  # noqa: S608
+            assert rows
+            await pool.execute(statement, Vault([SEALED]).seal(column.encode()))
+            count += 1
+    return count
+
+
+async def opened(pool: Pool, vault: Vault) -> list[bytes]:
+    found = []
+    for table, columns in COLUMNS.items():
+        for column in columns:
+            rows = await pool.fetch(
+                f"SELECT {column} FROM callboard.{table} WHERE {column} IS NOT NULL"  # noqa: S608
+            )
+            found += [vault.open(row[0]) for row in rows]
+    return found
+
+
+async def test_after_sealing_anew_only_the_first_key_is_needed(house: House, pool: Pool) -> None:
+    count = await seal_everything(house, pool)
+    before = await opened(pool, Vault([SEALED]))
+    rotated = ring(pool, encryption=(FRESH, SEALED))
+    assert await rotated.reseal() == count
+    assert await opened(pool, Vault([FRESH])) == before
+    assert await ring(pool, encryption=(FRESH,)).missing() is None
+    assert await rotated.reseal() == 0
+
+
+async def test_without_a_key_that_is_needed_nothing_is_sealed_anew(
+    house: House, pool: Pool
+) -> None:
+    await seal_everything(house, pool)
+    with pytest.raises(VaultError, match="CALLBOARD_ENCRYPTION_KEYS"):
+        await ring(pool, encryption=(FRESH,)).reseal()
+    assert await opened(pool, Vault([SEALED]))
+
+
+async def test_every_column_that_holds_sealed_bytes_is_known_here(pool: Pool) -> None:
+    """A new one has to be added to sealed_secrets and to the reseal statements."""
+    rows = await pool.fetch(
+        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'callboard'"
+        " AND data_type = 'bytea' AND table_name = ANY ($1::text[])",
+        list(COLUMNS),
+    )
+    open_ones = {("subscriptions", "public_key"), ("subscriptions", "previous_public_key")}
+    known = {(table, column) for table, columns in COLUMNS.items() for column in columns}
+    assert {tuple(row) for row in rows} - open_ones == known

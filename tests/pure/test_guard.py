@@ -207,7 +207,7 @@ def test_literals_are_what_no_resolver_sees() -> None:
     [
         "https://app.example/hooks",
         "http://app.example:8080/a%20b?c=d#e",
-        "https://127.0.0.1:1/",
+        "https://127.0.0.1:8443/",
         "https://[::1]:65535/",
         "HTTPS://APP.EXAMPLE",
         "https://app.example/é",

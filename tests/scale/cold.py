@@ -21,15 +21,21 @@ COLD = {
         ("insert_key", "lock_keys", "list_keys", "revoke_key", "account_keys"), OPERATOR
     ),
     **dict.fromkeys(
-        ("insert_subscription", "list_subscriptions", "get_subscription", "disable_subscription"),
+        ("insert_subscription", "list_subscriptions", "get_subscription"),
         OPERATOR,
     ),
+    **dict.fromkeys(
+        ("lock_enabled_subscription", "disable_subscription", "reset_lane", "reset_failing"),
+        ONCE,
+    ),
     **dict.fromkeys(("set_signing_secret",), ONCE),
+    "note_consent": "by its primary key, once a day and target",
     **dict.fromkeys(("release_leases", "release_looks", "release_deliveries"), "at a drain"),
     **dict.fromkeys(
         ("end_leases", "end_deliveries"), "when a process died; reads what is open, once"
     ),
     **dict.fromkeys(("needed_callback_keys", "known_keys", "note_key", "sealed_secrets"), START),
+    **dict.fromkeys(("reseal_tenants", "reseal_subscriptions", "reseal_accounts"), SMALL),
     **dict.fromkeys(("remove_workers", "forget_workers", "list_workers"), SMALL),
     **dict.fromkeys(("notify_others", "limit_transaction", "fence_events"), SMALL),
     **dict.fromkeys(

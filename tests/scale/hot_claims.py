@@ -6,13 +6,47 @@ from tests.scale.limits import MANY, RUNWARE, TASKS, hot
 from tests.scale.sample import BATCH, NOBODY, Sample, new, times, uuids
 
 DELIVERIES = (
-    *("deliveries_due", "deliveries_order", "deliveries_of", "deliveries_pkey"),
+    *(
+        "deliveries_lane",
+        "deliveries_sending",
+        "deliveries_order",
+        "deliveries_of",
+        "deliveries_pkey",
+    ),
     *("events_pkey", "task_payloads_pkey", "subscriptions_pkey"),
 )
+LANES = 194
+"""So many lanes there are: of subscriptions, and of hosts."""
 OF_SUBSCRIPTIONS = BATCH * 97 + 1000
 """The subscription of each delivery is looked for among all of them, while these are few."""
-OF_DAYS = BATCH * 40 * 3 + 2000
-"""Whether an earlier one of its task is open is looked for in each of the 40 days that are kept."""
+
+
+def claimed(s: Sample, width: int = 1) -> tuple[object, ...]:
+    """Claim a batch from all lanes, with the floors that a survey found."""
+    lanes = list(s.floors.of_lanes)
+    # Of so many lanes each is asked for a part of the batch only (flows.shares).
+    each = [times(n, len(lanes)) for n in (16, 2 * (BATCH // len(lanes) + 1), width, 20.0)]
+    floors = list(s.floors.of_lanes.values())
+    return (
+        BATCH,
+        lanes,
+        *each,
+        floors,
+        lanes[7],
+        s.floors.created_from,
+        NOBODY,
+        None,
+        s.floors.created_to,
+    )
+
+
+def due(s: Sample) -> tuple[object, ...]:
+    """Lock the lanes that have something due, with the floors that a survey found."""
+    floors = s.floors
+    lanes = list(floors.of_lanes)
+    others = floors.of_others, floors.created_from
+    return (lanes, list(floors.of_lanes.values()), *others, lanes[7], 200, None, floors.created_to)
+
 
 CLAIMS = {
     "take_turn": hot(lambda s: (*RUNWARE, None), 10, 20),
@@ -49,19 +83,32 @@ CLAIMS = {
     ),
     "due_floor": hot(lambda s: (1.0, None), 10, 20, "tasks_due", walks=True),
     "list_never_started": hot(lambda s: (BATCH, None), 200, 400, "tasks_never_started"),
-    "claim_deliveries": hot(
-        lambda s: (BATCH, 20, [], [], 16, None, NOBODY, s.deliveries_floor),
-        OF_SUBSCRIPTIONS,
-        OF_DAYS,
-        *DELIVERIES,
+    "lock_due_lanes": hot(due, 20 * LANES, 30 * LANES, "deliveries_lane", entries=20 * LANES),
+    "claim_deliveries": hot(claimed, OF_SUBSCRIPTIONS, 60 * LANES, *DELIVERIES, entries=40 * LANES),
+    "claim_deliveries: in batches of ten": hot(
+        lambda s: claimed(s, 10), OF_SUBSCRIPTIONS, 60 * LANES, *DELIVERIES, entries=40 * LANES
     ),
-    "claim_deliveries: a target is busy": hot(
-        lambda s: (BATCH, 20, [s.due["target"]], [16], 16, None, NOBODY, s.deliveries_floor),
-        OF_SUBSCRIPTIONS,
-        OF_DAYS,
-        *DELIVERIES,
+    "survey_lanes": hot(
+        lambda s: (1.0, None), 1000, 100 * LANES, "deliveries_lane", entries=20 * LANES, walks=True
     ),
-    "deliveries_floor": hot(lambda s: (1.0, None), 100, 200, "deliveries_due", walks=True),
+    "oldest_open": hot(
+        lambda s: (1.0, None), 3000, 500, "deliveries_lane", "deliveries_sending", walks=True
+    ),
+    "lanes_served": hot(lambda s: (list(s.floors.of_lanes), times(s.now, LANES)), 1000, 5000),
+    "lock_lanes": hot(lambda s: (list(s.floors.of_lanes), None), 1000, 5000),
+    "write_lanes": hot(
+        lambda s: (
+            list(s.floors.of_lanes),
+            *[times(v, LANES) for v in ("", 1, s.now, 0, 0, None, None)],
+        ),
+        1000,
+        5000,
+    ),
+    "show_failing": hot(lambda s: (list(s.floors.of_lanes),), 1000, 5000),
+    "fail_hopeless": hot(lambda s: (1.0, 1.0, 100, None), 1000, 5000, "deliveries_lane"),
+    "forget_lanes": hot(
+        lambda s: (), 2000, 100 * LANES, "deliveries_lane", "deliveries_sending", walks=True
+    ),
     "extend_leases": hot(lambda s: (s.open, times(0), 60, None), 300, MANY, TASKS),
     "beat_worker": hot(lambda s: (NOBODY, None, "m", 1, 1, ["api"], "1", None), 10, 50),
     "ended_batches": hot(lambda s: (BATCH,), 200, 500, "tasks_open_of_batch", walks=True),
@@ -84,5 +131,5 @@ CLAIMS = {
 WITHOUT_FLOOR: dict[str, Callable[[Sample], tuple[object, ...]]] = {
     "claim_queued": lambda s: ("runware", "second", BATCH, 60, NOBODY, None, None),
     "claim_due": lambda s: (BATCH, 60, NOBODY, None, None),
-    "claim_deliveries": lambda s: (BATCH, 20, [], [], 16, None, NOBODY, None),
+    "lock_due_lanes": lambda s: ([], [], None, None, NOBODY, 200, None, None),
 }

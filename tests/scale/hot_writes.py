@@ -57,6 +57,7 @@ CALLBACKS = {
             times(s.due["target"]),
             times(s.due["target"]),
             times("pending"),
+            times(s.due["lane"]),
         ),
         BATCH,
         MANY,
@@ -103,29 +104,18 @@ CALLBACKS = {
     "fence_subscriptions": hot(lambda s: (), 1, 5),
 }
 SENDS = {
-    "record_attempt": hot(
+    "record_attempts": hot(
         lambda s: (
-            s.sending["created_at"],
-            s.sending["id"],
-            1,
-            "pending",
-            5.0,
-            500,
-            "e",
-            42,
-            b"",
+            [d["created_at"] for d in s.sending],
+            [d["id"] for d in s.sending],
+            [d["lease_no"] for d in s.sending],
+            *[times(v, len(s.sending)) for v in ("pending", 5.0, 500, "e", 42, b"", "::1")],
             None,
         ),
-        10,
-        1000,
+        # How its lane is, of each: among all of them, while these are few.
+        200 * BATCH,
+        MANY,
         "deliveries_pkey",
-        "deliveries_order",
-        "deliveries_of",
-    ),
-    "wake_followers": hot(
-        lambda s: (s.due["target"], s.due["task_uuid"], None),
-        10,
-        500,
         "deliveries_order",
         "deliveries_of",
     ),

@@ -118,6 +118,7 @@ LEFT JOIN callboard.subscriptions AS s ON t.seq % 10 <> 5 AND s.url = 'https://s
                           WHEN t.seq % 200 = 3 THEN 'failed' WHEN t.seq % 500 = 8 THEN 'held' ELSE 'delivered' END AS state) AS d
 ORDER BY t.seq, e.sequence
 """
+LANES = "INSERT INTO callboard.lanes (lane) SELECT DISTINCT d.lane FROM callboard.deliveries AS d"
 ATTEMPTS = """
 INSERT INTO callboard.attempts (at, delivery_id, task_uuid, no, duration_ms, status, response)
 SELECT d.finished_at, d.id, d.task_uuid, 1, 42, 200, 'ok' FROM callboard.deliveries AS d WHERE d.finished_at IS NOT NULL ORDER BY d.id
@@ -152,6 +153,7 @@ STEPS = (
     PENDING,
     EVENTS,
     DELIVERIES,
+    LANES,
     ATTEMPTS,
     SLOTS,
 )

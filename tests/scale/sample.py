@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from service.store import deliveries, tasks
+from service.store import lanes, tasks
+from service.store.lanes import Floors
 
 BATCH = 100
 NOBODY = UUID("00000000-0000-4000-8000-000000000000")
@@ -20,16 +21,17 @@ class Sample:
     processing: Sequence[Any]
     finished: Sequence[Any]
     queued: Sequence[Any]
-    sending: Any
+    sending: Sequence[Any]
     due: Any
     pending: Sequence[Any]
     callback_id: int
+    event_id: UUID
     event: Any
     batch: UUID
     last_seq: int
     queue_floors: Sequence[int | None]
     due_floor: datetime
-    deliveries_floor: datetime
+    floors: Floors
 
     @property
     def open(self) -> list[UUID]:
@@ -68,12 +70,13 @@ async def draw(conn: Any) -> Sample:
         processing=await conn.fetch(of_state("processing"), BATCH),
         finished=await conn.fetch(of_state("completed"), BATCH),
         queued=await conn.fetch(of_state("queued"), BATCH),
-        sending=await conn.fetchrow(one, "sending"),
+        sending=await conn.fetch(one.replace("LIMIT 1", f"LIMIT {BATCH}"), "sending"),
         due=await conn.fetchrow(one, "pending"),
         pending=await conn.fetch(
             "SELECT * FROM callboard.callbacks WHERE outcome = 'pending' ORDER BY id LIMIT $1",
             BATCH,
         ),
+        event_id=await conn.fetchval("SELECT id FROM callboard.events ORDER BY seq DESC LIMIT 1"),
         callback_id=await conn.fetchval("SELECT max(id) - 1000 FROM callboard.callbacks"),
         event=await conn.fetchrow(
             "SELECT incarnation, xid::text::bigint AS xid, seq, task_uuid FROM callboard.events"
@@ -85,7 +88,7 @@ async def draw(conn: Any) -> Sample:
         last_seq=await conn.fetchval("SELECT max(seq) FROM callboard.tasks"),
         queue_floors=await tasks.queue_floors(conn, "runware", "second"),
         due_floor=await tasks.due_floor(conn),
-        deliveries_floor=await deliveries.floor(conn),
+        floors=await lanes.survey(conn),
     )
 
 

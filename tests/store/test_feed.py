@@ -9,7 +9,7 @@ import pytest
 
 from service.core.errors import CursorExpired
 from service.flows import cursors
-from service.flows.look import Page
+from service.flows.feed import Page
 from service.flows.upkeep import Upkeep
 from service.store import events, outbox, upkeep
 from service.store.events import NewEvent
@@ -40,7 +40,7 @@ def ids(page: Page) -> list[UUID]:
 
 
 async def read(house: House, cursor: str | None, *types: str, limit: int = 100) -> Page:
-    return await house.look.feed(TENANT, cursor, types or None, None, limit)
+    return await house.feed.page(TENANT, cursor, types or None, None, limit)
 
 
 async def follow(house: House, cursor: str | None) -> tuple[list[UUID], str]:
@@ -126,9 +126,9 @@ async def test_types_and_tasks_narrow_the_feed(house: House, pool: Pool) -> None
         done = await write(conn, kind="video.completed", of=ours)
         await write(conn)
     assert ids(await read(house, None, "video.failed", "video.completed")) == [failed, done]
-    page = await house.look.feed(TENANT, None, None, ours, 10)
+    page = await house.feed.page(TENANT, None, None, ours, 10)
     assert ids(page) == [done]
-    assert ids(await house.look.feed("another", None, None, None, 10)) == []
+    assert ids(await house.feed.page("another", None, None, None, 10)) == []
 
 
 async def test_a_cursor_behind_what_retention_took_has_expired(house: House, pool: Pool) -> None:

@@ -8,7 +8,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from service.flows.floor import Floor, FloorPolicy
-from service.store import deliveries, tasks
+from service.store import deliveries, lanes, tasks
+from service.store.deliveries import Share
+from service.store.lanes import Floors
 from service.store.pool import Pool
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -75,16 +77,36 @@ async def test_what_is_due_first_is_the_floor(conn: Any) -> None:
 
 async def test_the_last_moments_lie_above_every_floor(conn: Any) -> None:
     late = timedelta(seconds=tasks.LATE_S)
-    assert await tasks.due_floor(conn, NOW) == await deliveries.floor(conn, NOW) == NOW - late
+    assert await tasks.due_floor(conn, NOW) == NOW - late
     await put(conn, "processing", look=5)
     await deliver(conn, 5)
-    assert await tasks.due_floor(conn, NOW) == await deliveries.floor(conn, NOW) == NOW - late
+    assert await tasks.due_floor(conn, NOW) == NOW - late
+    floors = await lanes.survey(conn, NOW)
+    assert {*floors.of_lanes.values(), floors.of_others} == {NOW - late}
 
 
-async def test_the_delivery_that_is_due_first_is_the_floor(conn: Any) -> None:
+async def test_the_delivery_of_a_lane_that_is_due_first_is_its_floor(conn: Any) -> None:
     await deliver(conn, -60)
     await deliver(conn, -90, "delivered")
-    assert await deliveries.floor(conn, NOW) == NOW - timedelta(seconds=60)
+    floors = await lanes.survey(conn, NOW)
+    assert list(floors.of_lanes.values()) == [NOW - timedelta(seconds=60)]
+
+
+async def test_what_is_open_from_days_ago_is_looked_for_from_then_on(conn: Any) -> None:
+    assert (await lanes.survey(conn, NOW)).created_from == NOW - timedelta(seconds=tasks.LATE_S)
+    midnight = NOW.replace(hour=0, minute=0, second=0)
+    for state in ("pending", "sending"):
+        await deliver(conn, 0, state)
+        assert (await lanes.survey(conn, NOW)).created_from == midnight
+        await conn.execute("UPDATE callboard.deliveries SET state = 'delivered'")
+
+
+async def test_a_lane_whose_row_is_missing_gets_one(conn: Any) -> None:
+    await deliver(conn, 0)
+    await lanes.survey(conn, NOW)
+    await lanes.survey(conn, NOW)
+    stored = await conn.fetch("SELECT lane FROM callboard.lanes")
+    assert [r["lane"] for r in stored] == list((await lanes.survey(conn, NOW)).of_lanes)
 
 
 async def test_each_queue_of_an_account_has_its_floor_over_all_priorities(conn: Any) -> None:
@@ -116,7 +138,11 @@ async def test_a_claim_leaves_alone_what_lies_below_its_floor(conn: Any) -> None
     sent = await tasks.claim_queued(conn, "runware", "default", 9, 60, WORKER, at, [second, None])
     floor = NOW + timedelta(seconds=1)
     due = await tasks.claim_due(conn, 9, 60, WORKER, at, floor)
-    told = await deliveries.claim(conn, 9, 60, {}, 9, at, floor=floor)
+    found = await lanes.survey(conn, NOW)
+    floors = Floors(None, None, dict.fromkeys(found.of_lanes, floor), floor)
+    locked = await lanes.lock_due(conn, floors, None, 9, at)
+    shares = [Share(r["lane"], 9, 9, 1, 60, r["floor"]) for r in locked]
+    told = await deliveries.claim(conn, shares, 9, now=at)
     assert (len(sent), len(due.tasks), len(told)) == (2, 2, 2)
 
 

@@ -220,6 +220,7 @@ async def pass_time(pool: Pool, seconds: float) -> None:
     moving = (
         ("tasks", TIMES),
         ("deliveries", ("next_at", "lease_until")),
+        ("lanes", ("failing_since", "blocked_since", "blocked_until", "send_at")),
         ("accounts", of_accounts),
         ("slots", ("taken_at",)),
     )

@@ -20,6 +20,7 @@ from service.flows.conclude import Conclude
 from service.flows.deliver import Deliver, DeliveryPolicy
 from service.flows.erase import Erase
 from service.flows.fanout import Fanout
+from service.flows.feed import Feed
 from service.flows.floor import FloorPolicy
 from service.flows.gather import Gather
 from service.flows.look import Look
@@ -30,6 +31,7 @@ from service.flows.receive import Incoming, Receive
 from service.flows.reconcile import Reconcile
 from service.flows.submit import Submit
 from service.flows.subscribe import Subscribe
+from service.flows.tail import Tail
 from service.flows.upkeep import Upkeep
 from service.flows.upstreams import Upstream, Upstreams
 from service.flows.views import Views
@@ -50,7 +52,7 @@ FLOOR = FloorPolicy(seconds=0)
 DELIVERIES = DeliveryPolicy(
     waits=(timedelta(seconds=5), timedelta(minutes=5)),
     timeout_s=2.0,
-    lease_s=10.0,
+    lease_margin_s=8.0,
     per_target=4,
     floor=FLOOR,
 )
@@ -81,6 +83,8 @@ class House:
     operate: Operate
     erase: Erase
     look: Look
+    feed: Feed
+    tail: Tail
     subscribe: Subscribe
     admit: Admit
     upkeep: Upkeep
@@ -175,13 +179,17 @@ def make_house(
         ),
         pending=Pending(pool, apply, receive),
         orphans=Orphans(pool, wake),
-        deliver=Deliver(pool, dice, vault, {"webhook": sink, "file": sink}, DELIVERIES),
+        deliver=Deliver(
+            pool, dice, vault, {"webhook": sink, "file": sink}, DELIVERIES, source=PUBLIC_URL
+        ),
         reconcile=Reconcile(
             pool, apply, submit, upstreams, accounts, worker=worker, lease_s=60.0, floor=FLOOR
         ),
         operate=Operate(pool, dice, apply, accept, views),
         erase=Erase(pool, wake),
         look=Look(pool, wake, views),
+        feed=Feed(pool),
+        tail=Tail(pool, wake, poll_s=0.2, most_readers=50),
         subscribe=Subscribe(pool, dice, vault),
         admit=Admit(pool, dice, [API_KEY]),
         upkeep=Upkeep(pool, retention_days=30),

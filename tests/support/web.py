@@ -146,6 +146,8 @@ async def serving(
         operate=house.operate,
         erase=house.erase,
         look=house.look,
+        feed=house.feed,
+        tail=house.tail,
         subscribe=house.subscribe,
         admit=house.admit,
         accounts=house.accounts,
@@ -163,6 +165,7 @@ async def serving(
     await house.accounts.ready()
     running = await start(make_app(deps), "127.0.0.1", 0, handler_grace_s=HANDLER_GRACE_S)
     loops = [asyncio.create_task(_flush(house)) for _ in range(flushers)]
+    loops.append(asyncio.create_task(house.tail.run(asyncio.Event())))
     try:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
             yield Api(running, session, house, health)

@@ -4,7 +4,7 @@ import asyncio
 import gzip
 from collections.abc import AsyncIterator
 from io import BytesIO
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -97,7 +97,8 @@ async def test_an_unknown_shape_is_kept_and_the_upstream_is_asked(
 
 
 def wrong_paths() -> list[str]:
-    task_uuid = uuid4()
+    # Fixed: they are part of the names of tests.
+    task_uuid, other = UUID(int=7 << 64), UUID(int=8 << 64)
     token = callback_token.mint(CALLBACK_KEYS, "runware", task_uuid)
     return [
         f"/callbacks/runware/{task_uuid}/{token[:-1]}",
@@ -107,7 +108,7 @@ def wrong_paths() -> list[str]:
         f"/callbacks/runware/{task_uuid}/%00",
         f"/callbacks/sync/{task_uuid}/{token}",
         f"/callbacks/nobody/{task_uuid}/{token}",
-        f"/callbacks/runware/{uuid4()}/{token}",
+        f"/callbacks/runware/{other}/{token}",
         f"/callbacks/runware/{task_uuid.hex}/{token}",
         f"/callbacks/runware/x/{token}",
     ]

@@ -131,7 +131,9 @@ async def test_an_example_of_a_body_is_taken(api: Api, path: str, media: str, bo
 async def test_an_example_of_a_parameter_is_taken(
     api: Api, path: str, name: str, value: str
 ) -> None:
-    assert (await api.get(f"{path}?{name}={value}")).status == 200
+    # The stream has no end; its head says as much of its parameters.
+    method = "HEAD" if path.endswith("/stream") else "GET"
+    assert (await api.call(method, f"{path}?{name}={value}")).status == 200
 
 
 def test_every_body_and_every_text_to_be_written_by_hand_has_an_example() -> None:

@@ -1,24 +1,25 @@
 """Clients of AWS services, made of what a subscription gives and of nothing that lies about on this machine.
 
 Requests go to addresses of strangers as soon as an endpoint of their own is set: names are resolved and checked, and
-every socket is checked once more, because a literal address and a redirect pass by the resolver.
+every socket is checked once more, because a literal address and a redirect pass by the resolver. With
+CALLBOARD_EGRESS_PROXY, its own rules say where a redirect may lead.
 """
 
 import os
 import socket
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import aiohttp
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 from aiohttp.abc import AbstractResolver
-from yarl import URL
 
 from service.clients import BadSettings, Given
-from service.core import url_guard
 from service.core.url_guard import IPNetwork
-from service.egress import GuardedResolver, RefusedAddress
+from service.egress import Egress, GuardedResolver, refuse
 from service.ports import Target
 
 NOTHING: Final = (None, None, None, None)
@@ -32,6 +33,18 @@ CONNECTIONS: Final = 16
 """As many as deliveries of one subscription may be under way at once by default."""
 
 
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A client, and the addresses that its connections were made to; the last one counts."""
+
+    client: Any
+    peers: list[str]
+
+    async def close(self) -> None:
+        """Close it with its connections."""
+        await self.client.__aexit__(None, None, None)
+
+
 class Maker:
     """Makes clients of one service; they share what botocore knows of it. To be made inside a running loop."""
 
@@ -41,24 +54,30 @@ class Maker:
         allowed: Sequence[IPNetwork],
         resolver: AbstractResolver | None,
         *,
+        proxy: str | None,
         ambient: bool,
     ) -> None:
         self._service = service
         self._allowed = tuple(allowed)
-        self._resolver = GuardedResolver(resolver or aiohttp.ThreadedResolver(), self._allowed)
+        self._proxy = proxy
         self._ambient = ambient
+        self._plain = resolver or aiohttp.ThreadedResolver()
+        self._guarded = GuardedResolver(self._plain, self._allowed)
+        self._egress = Egress(self._allowed, proxy=proxy, resolver=self._plain)
         self._session = AioSession(session_vars=ISOLATED)
         self._own = AioSession()
 
-    async def make(self, target: Target) -> Any:
+    async def make(self, target: Target) -> Connected:
         """Make a client; raises BadSettings, UrlRefused or RefusedAddress."""
         settings = Given(target.settings)
         region, endpoint = settings.text("region"), settings.maybe("endpointUrl")
         if endpoint is not None:
-            self._check(endpoint)
+            await self._egress.check(endpoint)
         session, keys = self._identity(Given(target.credentials), endpoint)
+        peers: list[str] = []
         config = AioConfig(
-            proxies={},  # None would take those of the environment.
+            # Not None, which would take those of the environment.
+            proxies=dict.fromkeys(("http", "https"), self._proxy) if self._proxy else {},
             retries={"total_max_attempts": 1},
             ignore_configured_endpoint_urls=True,
             warm_up_loader_caches=True,  # In a thread: a description is a megabyte of JSON.
@@ -66,19 +85,20 @@ class Maker:
             read_timeout=target.timeout_s,
             max_pool_connections=CONNECTIONS,
             connector_args={
-                "resolver": self._resolver,
+                # The proxy is the operator's own: its address is not checked.
+                "resolver": self._plain if self._proxy else self._guarded,
                 "use_dns_cache": False,
-                "socket_factory": self._socket,
+                "socket_factory": partial(self._socket, peers),
             },
         )
         made = session.create_client(
             self._service, region_name=region, endpoint_url=endpoint, config=config, **keys
         )
-        return await made.__aenter__()
+        return Connected(await made.__aenter__(), peers)
 
     async def close(self) -> None:
         """Close what clients share."""
-        await self._resolver.close()
+        await self._egress.close()
 
     def _identity(
         self, credentials: Given, endpoint: str | None
@@ -102,24 +122,10 @@ class Maker:
             raise BadSettings("endpointUrl needs an accessKeyId and a secretAccessKey of its own.")
         return self._own, {}
 
-    def _check(self, url: str) -> None:
-        url_guard.check_url(url)
-        host = URL(url).raw_host or ""
-        url_guard.check_host(host)
-        if url_guard.is_literal(host):
-            self._refuse(host)
-
-    def _refuse(self, address: str) -> None:
-        if url_guard.refusal(address, self._allowed) is not None:
-            raise RefusedAddress
-
-    def _socket(self, address: Any) -> socket.socket:
+    def _socket(self, peers: list[str], address: Any) -> socket.socket:
         """Make the socket of one connection, if it may be made: `address` is an entry of getaddrinfo."""
         family, kind, protocol, _, place = address
-        self._refuse(place[0])
+        if self._proxy is None:
+            refuse(place[0], self._allowed)
+        peers[:] = [str(place[0])]
         return socket.socket(family, kind, protocol)
-
-
-async def close(client: Any) -> None:
-    """Close a client and its connections."""
-    await client.__aexit__(None, None, None)

@@ -82,6 +82,8 @@ def _word(error: Exception) -> str:
             return "refused_address"
         case (_, aiohttp.ClientConnectorDNSError()):
             return "dns"
+        case (aws.ProxyConnectionError(), _):
+            return "proxy"
         case (aws.SSLError(), _):
             return "tls"
         case (TimeoutError() | aws.ReadTimeoutError() | aws.ConnectTimeoutError(), _):

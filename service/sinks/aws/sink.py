@@ -3,6 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Final
 
@@ -11,7 +12,7 @@ from aiohttp.abc import AbstractResolver
 from service.clients import Clients, Given
 from service.core.url_guard import IPNetwork
 from service.ports import Outgoing, Sent, Target
-from service.sinks.aws.client import Maker, close
+from service.sinks.aws.client import Connected, Maker
 from service.sinks.aws.errors import judge
 from service.wire.attributes import attributes
 
@@ -35,11 +36,12 @@ class AwsSink(ABC):
         self,
         allow_networks: Sequence[IPNetwork] = (),
         *,
+        proxy: str | None = None,
         ambient: bool = False,
         resolver: AbstractResolver | None = None,
     ) -> None:
-        self._maker = Maker(self.service, allow_networks, resolver, ambient=ambient)
-        self._clients: Clients[Any] = Clients(close)
+        self._maker = Maker(self.service, allow_networks, resolver, proxy=proxy, ambient=ambient)
+        self._clients: Clients[Connected] = Clients(Connected.close)
 
     async def send(self, target: Target, event: Outgoing) -> Sent:
         """Make one attempt; never raises for anything the service or the network does."""
@@ -48,9 +50,10 @@ class AwsSink(ABC):
             request = self.request(Given(target.settings), event, most)
             async with (
                 asyncio.timeout(target.timeout_s),
-                self._clients.of(target, partial(self._maker.make, target)) as client,
+                self._clients.of(target, partial(self._maker.make, target)) as connected,
             ):
-                return await self.call(client, request)
+                sent = await self.call(connected.client, request)
+                return replace(sent, address=next(iter(connected.peers), None))
         except TooLarge:
             return Sent(ok=False, error="too_large")
         except Exception as error:  # noqa: BLE001 - a library's faults are an attempt's failure too

@@ -20,7 +20,7 @@ INSERT INTO callboard.erased_tasks (task_uuid, tenant) VALUES ($1::uuid, $2::tex
 
 -- name: erase_deliveries
 -- Cancel what was not delivered; whoever is sending just now finds its claim gone, and records nothing. They are locked
--- in the order in which `record_attempt` locks them.
+-- in the order in which `record_attempts` locks them.
 -- $1 uuid task
 WITH locked AS MATERIALIZED (
   SELECT d.created_at, d.id FROM callboard.deliveries AS d WHERE d.task_uuid = $1::uuid ORDER BY d.id FOR UPDATE)

@@ -50,6 +50,14 @@ WHERE (e.incarnation, e.xid, e.seq) > ($2::integer, ($3::bigint)::text::xid8, $4
 ORDER BY e.incarnation, e.xid, e.seq
 LIMIT $6::integer
 
+-- name: get_event
+-- One event.
+-- $1 text tenant
+-- $2 uuid id
+SELECT e.id, e.created_at, e.seq, e.xid::text::bigint AS xid, e.incarnation, e.source, e.type, e.task_uuid,
+       e.sequence, e.data
+FROM callboard.events AS e WHERE e.id = $2::uuid AND e.tenant = $1::text
+
 -- name: incarnation_ended
 -- Whether this cluster is not the one that wrote the feed (a dump and restore), or its transaction counter is behind
 -- what was stored. The counter is read before the events: what they hold was given out by then.

@@ -36,3 +36,37 @@ UNION ALL
 SELECT 'the credentials of account ' || a.provider || '/' || a.account, a.credentials
 FROM callboard.accounts AS a
 WHERE a.credentials IS NOT NULL
+
+-- name: reseal_tenants
+-- Put secrets that were sealed anew in the place of the old ones; what was changed meanwhile stays. A sealed secret is
+-- its own name: no two are the same.
+-- $1 bytea[] as they were sealed
+-- $2 bytea[] as they are sealed now
+UPDATE callboard.tenants AS t
+SET signing_secret = coalesce((SELECT n.now FROM unnest($1::bytea[], $2::bytea[]) AS n (was, now)
+                               WHERE n.was = t.signing_secret), t.signing_secret),
+    previous_secret = coalesce((SELECT n.now FROM unnest($1::bytea[], $2::bytea[]) AS n (was, now)
+                                WHERE n.was = t.previous_secret), t.previous_secret)
+WHERE t.signing_secret = ANY ($1::bytea[]) OR t.previous_secret = ANY ($1::bytea[])
+
+-- name: reseal_subscriptions
+-- The same of subscriptions.
+-- $1 bytea[] as they were sealed
+-- $2 bytea[] as they are sealed now
+WITH n AS MATERIALIZED (SELECT * FROM unnest($1::bytea[], $2::bytea[]) AS n (was, now))
+UPDATE callboard.subscriptions AS s
+SET secret = coalesce((SELECT n.now FROM n WHERE n.was = s.secret), s.secret),
+    previous_secret = coalesce((SELECT n.now FROM n WHERE n.was = s.previous_secret), s.previous_secret),
+    headers = coalesce((SELECT n.now FROM n WHERE n.was = s.headers), s.headers),
+    credentials = coalesce((SELECT n.now FROM n WHERE n.was = s.credentials), s.credentials),
+    signing_key = coalesce((SELECT n.now FROM n WHERE n.was = s.signing_key), s.signing_key),
+    previous_signing_key = coalesce((SELECT n.now FROM n WHERE n.was = s.previous_signing_key), s.previous_signing_key)
+WHERE ARRAY[s.secret, s.previous_secret, s.headers, s.credentials, s.signing_key, s.previous_signing_key] && $1::bytea[]
+
+-- name: reseal_accounts
+-- The same of accounts.
+-- $1 bytea[] as they were sealed
+-- $2 bytea[] as they are sealed now
+UPDATE callboard.accounts AS a SET credentials = n.now
+FROM unnest($1::bytea[], $2::bytea[]) AS n (was, now)
+WHERE a.credentials = n.was

@@ -18,7 +18,8 @@ FROM unnest($3::uuid[], $4::text[], $5::text[], $6::uuid[], $7::integer[], $8::b
 ORDER BY n.position
 
 -- name: insert_deliveries
--- Fan out, in the same transaction; ids follow the given order, which is the order of delivery.
+-- Fan out, in the same transaction; ids follow the given order, which is the order of delivery. Lanes that are new get
+-- their rows, in their order: two who write to the same new ones wait for each other.
 -- $1 timestamptz the events' time
 -- $2 text[] tenants
 -- $3 uuid[] events
@@ -27,6 +28,10 @@ ORDER BY n.position
 -- $6 uuid[] targets
 -- $7 text[] states (pending or held)
 -- $8 uuid[] lanes
+WITH made AS (
+  INSERT INTO callboard.lanes (lane)
+  SELECT DISTINCT n.lane FROM unnest($8::uuid[]) AS n (lane) ORDER BY n.lane
+  ON CONFLICT (lane) DO NOTHING)
 INSERT INTO callboard.deliveries (created_at, tenant, event_id, task_uuid, subscription_id, target, state, lane, next_at)
 SELECT $1::timestamptz, n.tenant, n.event_id, n.task_uuid, n.subscription_id, n.target, n.state, n.lane,
        CASE WHEN n.state = 'pending' THEN $1::timestamptz END

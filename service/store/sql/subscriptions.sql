@@ -80,9 +80,33 @@ UPDATE callboard.tenants AS t SET signing_secret = coalesce(t.signing_secret, $2
 WHERE t.tenant = $1::text
 RETURNING t.signing_secret
 
--- name: disable_subscription
--- Stop deliveries to a target that wants no more; what comes later is held.
+-- name: lock_enabled_subscription
+-- Lock a subscription that is to be disabled, behind the fence of those who write events.
 -- $1 uuid id
+SELECT s.*, l.failing_since AS lane_failing_since, clock_timestamp() AS now
+FROM (SELECT pg_advisory_xact_lock_shared(7301955821)) AS fence,
+     callboard.subscriptions AS s LEFT JOIN callboard.lanes AS l ON l.lane = s.id
+WHERE s.id = $1::uuid AND s.enabled AND s.deleted_at IS NULL
+FOR UPDATE OF s
+
+-- name: disable_subscription
+-- Stop deliveries to a target that wants no more, or has failed for too long; what comes later is held. Each time is
+-- another event about it.
+-- $1 uuid id
+-- $2 text reason (gone or failing)
 UPDATE callboard.subscriptions AS s
-SET enabled = false, disabled_at = clock_timestamp(), disabled_reason = 'gone'
+SET enabled = false, disabled_at = clock_timestamp(), disabled_reason = $2::text, updated_at = clock_timestamp(),
+    event_sequence = s.event_sequence + 1
 WHERE s.id = $1::uuid AND s.enabled
+RETURNING s.*
+
+-- name: note_consent
+-- Keep what a target said to our wish to send there, unless its URL is another by now.
+-- $1 uuid subscription
+-- $2 text the URL that was asked
+-- $3 boolean whether it consented
+-- $4 integer deliveries a minute it allows, or null for any
+UPDATE callboard.subscriptions AS s
+SET allowed_at = CASE WHEN $3::boolean THEN clock_timestamp() END, allowed_rate = CASE WHEN $3::boolean THEN $4::integer END
+WHERE s.id = $1::uuid AND s.url = $2::text
+RETURNING s.allowed_at

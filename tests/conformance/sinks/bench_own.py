@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import ClassVar
 
+from service.egress import Egress
 from service.ports import Sink
 from service.sinks.file import FileSink
 from service.sinks.webhook import WebhookSink
@@ -75,7 +76,7 @@ class WebhookBench(Bench):
             self._server = None
 
     def sink(self) -> Sink:
-        return WebhookSink(LOOPBACK)
+        return WebhookSink(Egress(LOOPBACK))
 
     async def place(self) -> Place:
         name = self.next_name()

@@ -18,6 +18,8 @@ from service.sinks.aws.eventbridge import EventbridgeSink
 from service.sinks.aws.sink import AwsSink
 from service.sinks.aws.sns import SnsSink
 from service.sinks.aws.sqs import SqsSink
+from tests.support.processes import free_port
+from tests.support.proxy import http_proxy
 
 Events = Callable[..., Outgoing]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -184,7 +186,8 @@ async def test_regression_a_good_status_without_a_message_id_confirms_nothing(
         ({"endpointUrl": "http://[::ffff:10.0.0.1]"}, "refused_address"),
         ({"endpointUrl": "http://0x7f000001"}, "invalid_url"),
         ({"endpointUrl": "http://no.such.name.invalid"}, "dns"),
-        ({"endpointUrl": "http://127.0.0.1:1"}, "connect"),
+        ({"endpointUrl": "http://127.0.0.1:6379"}, "invalid_url"),
+        ({}, "connect"),
         ({"region": ""}, "invalid_settings"),
         ({"region": "no such region"}, "invalid_settings"),
         ({"queueUrl": 5}, "invalid_settings"),
@@ -194,7 +197,7 @@ async def test_regression_a_good_status_without_a_message_id_confirms_nothing(
 async def test_settings_that_lead_nowhere_have_their_word(
     sqs: SqsSink, make_event: Events, changed: dict[str, Any], error: str
 ) -> None:
-    sent = await sqs.send(to("http://127.0.0.1:1", **changed), make_event())
+    sent = await sqs.send(to(f"http://127.0.0.1:{free_port()}", **changed), make_event())
     assert (sent.ok, sent.error) == (False, error)
 
 
@@ -253,3 +256,27 @@ async def test_nothing_that_lies_about_on_this_machine_is_used(
         assert (await sqs.send(to(url), make_event())).ok
     assert "AKIAEXAMPLE" in seen[0]
     assert seen[0].endswith("token")
+
+
+async def test_calls_go_through_the_proxy_of_the_service_and_literals_are_checked_all_the_same(
+    receiver: Serve, make_event: Events
+) -> None:
+    async with receiver(answering(200, {"MessageId": "1"})) as url:
+        there = ("127.0.0.1", int(url.removesuffix("/hook").rpartition(":")[2]))
+        async with http_proxy({"aws.invalid": there}) as proxy:
+            sink = SqsSink(proxy=proxy.url)
+            sent = await sink.send(to("http://aws.invalid"), make_event())
+            refused = await sink.send(to("http://10.0.0.1"), make_event())
+            unknown = await sink.send(to("http://other.invalid"), make_event())
+            await sink.close()
+    assert sent.ok
+    assert refused.error == "refused_address"
+    assert (unknown.ok, unknown.error) == (False, "http_502")
+    assert proxy.asked == ["POST http://aws.invalid/", "POST http://other.invalid/"]
+
+
+async def test_a_proxy_that_is_away_is_named(make_event: Events) -> None:
+    sink = SqsSink(proxy=f"http://127.0.0.1:{free_port()}")
+    sent = await sink.send(to("https://aws.invalid"), make_event())
+    await sink.close()
+    assert (sent.ok, sent.error) == (False, "proxy")
