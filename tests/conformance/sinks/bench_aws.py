@@ -27,7 +27,7 @@ FIFO = STANDARD | {Shows.ORDER}
 
 
 class AwsBench(Bench):
-    many = 105
+    many = 70
     moto: ClassVar[Moto | None] = None
     running: ClassVar[int] = 0
     """Benches that use the one process."""
