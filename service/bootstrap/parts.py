@@ -13,7 +13,7 @@ from service.bootstrap.keys import callback_keys, make_keyring, make_vault
 from service.bootstrap.sinks import make_sinks
 from service.bootstrap.upstreams import make_upstreams, open_sessions, policies, seconds
 from service.clock import SystemDice
-from service.core.breaker import Limits
+from service.core.breaker import Limits as BreakerLimits
 from service.core.url_guard import check_url
 from service.flows.accept import Accept, Defaults
 from service.flows.accounts import Accounts
@@ -126,7 +126,14 @@ async def make_parts(
         floor=floor,
     )
     deliver = Deliver(
-        pool, dice, vault, sinks, _delivery_policy(settings), source=source, worker=worker
+        pool,
+        dice,
+        vault,
+        sinks,
+        _delivery_policy(settings),
+        source=source,
+        public_url=settings.own_url,
+        worker=worker,
     )
     upkeep = Upkeep(pool, settings.retention_days)
     admit = Admit(pool, dice, [k.get_secret_value() for k in settings.api_keys])
@@ -191,7 +198,7 @@ def _delivery_policy(settings: Settings) -> DeliveryPolicy:
         timeout_s=settings.delivery_timeout_seconds,
         per_target=settings.delivery_per_target,
         disable_after=seconds(settings.disable_after_seconds),
-        breaker=Limits(
+        breaker=BreakerLimits(
             failures=settings.breaker_failures,
             open_first=seconds(settings.breaker_seconds),
             open_longest=seconds(settings.breaker_max_seconds),

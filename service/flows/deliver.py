@@ -22,6 +22,7 @@ from service.core.lanes import host_of
 from service.core.retry import delivery_wait
 from service.flows.disable import Disable
 from service.flows.floor import USUAL, FloorPolicy
+from service.flows.handshake import Handshake
 from service.flows.outgoing import Packing, Parcel, parcels
 from service.flows.record import Outcome, Recorded, Recorder
 from service.flows.shares import LANES_AT_ONCE, Survey, Usual, more, shares, turns
@@ -59,7 +60,10 @@ class DeliveryPolicy:
 
 
 class Deliver:
-    """Sends events to where they are wanted. `source` is that of events about subscriptions."""
+    """Sends events to where they are wanted.
+
+    `source` is that of events about subscriptions; `public_url` is where receivers find us.
+    """
 
     def __init__(
         self,
@@ -70,6 +74,7 @@ class Deliver:
         policy: DeliveryPolicy,
         *,
         source: str,
+        public_url: str | None = None,
         worker: UUID | None = None,
     ) -> None:
         self._pool = pool
@@ -77,7 +82,9 @@ class Deliver:
         self._sinks = sinks
         self._policy = policy
         self._usual = Usual(policy.per_target, policy.timeout_s, policy.lease_margin_s)
-        self._packing = Packing(pool, dice, vault, self._usual)
+        own = public_url or source
+        self._packing = Packing(pool, dice, vault, self._usual, public_url=own)
+        self._handshake = Handshake(pool, own)
         self._recorder = Recorder(pool, policy.breaker)
         self._disable = Disable(pool, dice, source, policy.disable_after)
         self._survey = Survey(policy.floor)
@@ -232,7 +239,8 @@ class Deliver:
         if sink is None:
             return Sent(ok=False, error="unknown_kind"), frozenset()
         packed = await self._packing.pack(parcel, sink.max_bytes)
-        return await sink.send(packed.target, packed.event), packed.left_out
+        sent = await self._handshake.send(parcel.first, sink, packed.target, packed.event)
+        return sent, packed.left_out
 
     def _say(self, parcel: Parcel, sent: Sent, took_ms: int, recorded: int) -> None:
         row = parcel.first

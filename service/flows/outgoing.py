@@ -16,11 +16,11 @@ from service.ports import Dice, Outgoing, Target
 from service.store import subscriptions
 from service.store.pool import Pool, Record, connection
 from service.vault import Vault
-from service.wire.events import CONTENT_TYPE, envelope, with_request
+from service.wire.events import with_request
+from service.wire.formats import BATCH_CONTENT_TYPE, batch, slim
 
 BATCHES: Final = UUID("0f8d7a52-64c1-4c63-8a2e-2b1de9a7c9f4")
 """Our own namespace of the ids of batches; it must never change."""
-BATCH_CONTENT_TYPE: Final = "application/cloudevents-batch+json; charset=UTF-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,10 @@ def parcels(rows: Sequence[Record]) -> list[Parcel]:
 class Packing:
     """Makes what is handed to sinks."""
 
-    def __init__(self, pool: Pool, dice: Dice, vault: Vault, usual: Usual) -> None:
+    def __init__(
+        self, pool: Pool, dice: Dice, vault: Vault, usual: Usual, *, public_url: str
+    ) -> None:
+        self._public_url = public_url
         self._pool = pool
         self._dice = dice
         self._vault = vault
@@ -100,16 +103,17 @@ class Packing:
         self, row: Record, signing: tuple[tuple[bytes, ...], tuple[bytes, ...]], most: int | None
     ) -> Outgoing:
         secrets, keys = signing
-        body, content_type, headers = _rendered(row, most)
+        style = row["format"] or "structured"
+        rendered = slim(style, _stored(row), most, self._public_url)
         return Outgoing(
             row["event_id"],
             row["type"],
             row["task_uuid"],
-            body,
-            content_type,
+            rendered.body,
+            rendered.content_type,
             int(row["now"].timestamp()),
             secrets,
-            headers=headers,
+            headers=rendered.headers,
             private_keys=keys,
         )
 
@@ -124,7 +128,7 @@ class Packing:
         bodies, ids, left_out = [], [], set()
         for row in parcel.rows:
             try:
-                body, _, _ = _rendered(row, most)
+                body = slim("structured", _stored(row), most, self._public_url).body
             except Exception:
                 if len(parcel.rows) == 1:
                     raise
@@ -175,15 +179,11 @@ class Packing:
             return await subscriptions.set_signing_secret(conn, tenant, fresh)
 
 
-def _rendered(row: Record, max_bytes: int | None) -> tuple[bytes, str, dict[str, str]]:
-    """Write one event in the format of its subscription: body, content type, headers.
-
-    The one place where formats come in, and where what is larger than a sink takes is slimmed.
-    """
+def _stored(row: Record) -> StoredEvent:
     data: bytes = row["data"]
     if row["request"] is not None and row["type"].startswith("task."):
         data = with_request(data, row["request"].encode())
-    stored = StoredEvent(
+    return StoredEvent(
         row["event_id"],
         row["source"],
         row["type"],
@@ -192,10 +192,3 @@ def _rendered(row: Record, max_bytes: int | None) -> tuple[bytes, str, dict[str,
         row["sequence"],
         data,
     )
-    del max_bytes
-    return envelope(stored), CONTENT_TYPE, {}
-
-
-def batch(envelopes: Sequence[bytes]) -> bytes:
-    """Write events in the batch format of CloudEvents."""
-    return b"[" + b",".join(envelopes) + b"]"

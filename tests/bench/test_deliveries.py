@@ -26,6 +26,7 @@ import structlog
 
 from service.bootstrap.parts import _delivery_policy
 from service.clock import SystemDice
+from service.egress import Egress
 from service.flows.deliver import Deliver
 from service.flows.wake import Topic, Wake
 from service.observe import set_up_logs
@@ -123,7 +124,7 @@ async def bench(dsn: str, targets: str) -> AsyncIterator[Bench]:
 async def delivering(bench: Bench) -> AsyncIterator[Deliver]:
     """Deliver as the service does, with its own settings."""
     settings = load()
-    sink = WebhookSink([ipaddress.ip_network("127.0.0.0/8")])
+    sink = WebhookSink(Egress([ipaddress.ip_network("127.0.0.0/8")]))
     deliver = Deliver(
         bench.pool,
         SystemDice(),
@@ -225,7 +226,7 @@ async def _load(
 
 async def _until(bench: Bench, targets: Sequence[UUID], patience_s: float = 60) -> None:
     """Wait until nothing is open for these."""
-    until = time.perf_counter() + patience_s
+    until, left = time.perf_counter() + patience_s, 0
     while time.perf_counter() < until:
         left = await bench.pool.fetchval(
             "SELECT count(*) FROM callboard.deliveries"

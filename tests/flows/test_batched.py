@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from service.core.event import StoredEvent
 from service.flows import outgoing
 from service.ports import Sent
 from service.store.pool import Pool, Record
@@ -115,14 +116,14 @@ async def test_one_event_that_cannot_be_written_keeps_no_other_back(
     house: House, batched: UUID, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uuids = await tasks(house, 3)
-    right = outgoing._rendered
+    right = outgoing._stored
 
-    def rendered(row: Record, most: int | None) -> tuple[bytes, str, dict[str, str]]:
+    def stored(row: Record) -> StoredEvent:
         if row["task_uuid"] == uuids[1]:
             raise ValueError("no JSON")
-        return right(row, most)
+        return right(row)
 
-    monkeypatch.setattr(outgoing, "_rendered", rendered)
+    monkeypatch.setattr(outgoing, "_stored", stored)
     assert await work_off(house) == [3]
     assert [e["subject"] for e in bodies(house)[0]] == [str(uuids[0]), str(uuids[2])]
     rows = await pool.fetch("SELECT state, error FROM callboard.deliveries ORDER BY id")

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from aiohttp import web
 
+from service.egress import Egress
 from service.flows.deliver import Deliver
 from service.flows.wake import Topic
 from service.sinks.webhook import WebhookSink
@@ -65,7 +66,7 @@ async def targets() -> AsyncIterator[Targets]:
 
 @pytest.fixture
 async def sink() -> AsyncIterator[WebhookSink]:
-    made = WebhookSink([LOOPBACK])
+    made = WebhookSink(Egress([LOOPBACK]))
     yield made
     await made.close()
 

@@ -81,7 +81,7 @@ taken AS (
 SELECT t.created_at, t.id, t.tenant, t.task_uuid, t.subscription_id, t.target, t.lane, t.ordered, t.attempts,
        t.tries_since, t.lease_no,
        e.id AS event_id, e.source, e.type, e.sequence, e.data,
-       s.kind, s.url, s.settings, s.format, s.timeout_s, s.headers, s.credentials, s.secret, s.previous_secret,
+       s.kind, s.url, s.settings, s.format, s.timeout_s, s.rate_per_minute, s.handshake, s.allowed_at, s.allowed_rate, s.headers, s.credentials, s.secret, s.previous_secret,
        s.signing_key, s.previous_signing_key, s.previous_until, s.include_request,
        s.enabled, s.deleted_at IS NOT NULL AS deleted,
        n.signing_secret, n.previous_secret AS previous_signing_secret, n.previous_until AS previous_signing_until,

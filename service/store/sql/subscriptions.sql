@@ -50,8 +50,8 @@ SELECT s.* FROM callboard.subscriptions AS s
 WHERE s.tenant = $1::text AND s.id = $2::uuid AND s.deleted_at IS NULL
 
 -- name: delete_subscription
--- Delete a subscription; what was not delivered to it is canceled. Each state by its index, and no join: everybody
--- who writes events waits for this.
+-- Delete a subscription; what was not delivered to it is canceled. Each state by its index (its lane is its id), and no
+-- join: everybody who writes events waits for this.
 -- $1 text tenant
 -- $2 uuid id
 WITH gone AS (
@@ -61,7 +61,7 @@ WITH gone AS (
   RETURNING s.id),
 waiting AS (
   UPDATE callboard.deliveries AS d SET state = 'canceled', next_at = NULL, finished_at = clock_timestamp()
-  WHERE d.target = (SELECT gone.id FROM gone) AND d.state = 'pending'),
+  WHERE d.lane = (SELECT gone.id FROM gone) AND d.state = 'pending'),
 held AS (
   UPDATE callboard.deliveries AS d SET state = 'canceled', next_at = NULL, finished_at = clock_timestamp()
   WHERE d.target = (SELECT gone.id FROM gone) AND d.state = 'held')
