@@ -22,6 +22,7 @@ from aiormq.exceptions import (
     ConnectionNotAllowed,
     DeliveryError,
     ProbableAuthenticationError,
+    InvalidFrameError,
     PublishError,
 )
 
@@ -162,6 +163,9 @@ class RabbitSink(BrokerSink[Plan, RabbitLink]):
                 | ChannelAccessRefused()
             ):
                 return NotSent("unauthorized", text)
+            case InvalidFrameError() if "OpenOk" in text:
+                # The library keeps nothing of what was said instead.
+                return NotSent("unauthorized", "The broker does not open this vhost to this user.")
             case ChannelNotFoundEntity():
                 return NotSent("unroutable", text)
             case ChannelPreconditionFailed() if "larger" in text:

@@ -140,7 +140,7 @@ class RedisSink(BrokerSink[Plan, RedisLink]):
         """Add an event, once, and wait for as many replicas as are asked for."""
         entry, again = await _add(link, plan, event)
         if plan.replicas:
-            left_ms = max(1, int(target.timeout_s * 1000))
+            left_ms = max(1, int(target.timeout_s * 500))
             have = await link.ask("WAIT", plan.replicas, left_ms)
             if have < plan.replicas:
                 raise NotSent("rejected", f"{have} of {plan.replicas} replicas have it.")

@@ -24,6 +24,9 @@ from tests.support.processes import free_port
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 USERS = {Access.GOOD: "board", Access.OTHER: "other"}
 
+NKEY_SEED = "SUAAAAICAMCAKBQHBAEQUCYMBUHA6EARCIJRIFIWC4MBSGQ3DQOR4H776Y"
+NKEY_PUBLIC = "UAB2CB576PHBBPQ5ODORRZ2LYCMWPZGWGCN2KDK7DXOIMZASKUY3RLKK"
+
 
 class NatsBench(Bench):
     kind = "nats"
@@ -117,6 +120,7 @@ class NatsBench(Bench):
         narrow = {"publish": ["allowed.>"], "subscribe": ["_INBOX.>"]}
         users: list[dict[str, Any]] = [{"user": u, "password": u} for u in USERS.values()]
         users.append({"user": "narrow", "password": "narrow", "permissions": narrow})
+        users.append({"nkey": NKEY_PUBLIC})
         # JSON is a part of the server's own format.
         config = {
             "host": "127.0.0.1",
@@ -124,6 +128,7 @@ class NatsBench(Bench):
             "server_name": name,
             "jetstream": {"store_dir": str(self.folder / name)},
             "authorization": {"users": users},
+            "no_auth_user": "board",
             **more,
         }
         path = self.folder / f"{name}.conf"

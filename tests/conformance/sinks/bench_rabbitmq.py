@@ -72,7 +72,7 @@ class RabbitBench(Bench):
 
     async def place(self) -> Place:
         name = self.next_name()
-        async with await self._client() as client, client.channel() as channel:
+        async with await self.client() as client, client.channel() as channel:
             await channel.declare_queue(name, durable=True)
         return Place(name, self._settings(name))
 
@@ -81,7 +81,7 @@ class RabbitBench(Bench):
 
     async def read(self, place: Place) -> list[Arrived]:
         found = []
-        async with await self._client() as client, client.channel() as channel:
+        async with await self.client() as client, client.channel() as channel:
             queue = await channel.get_queue(place.name)
             # What is not acknowledged goes back to its place when the channel ends.
             while (message := await queue.get(fail=False)) is not None:
@@ -99,7 +99,7 @@ class RabbitBench(Bench):
     def _settings(self, queue: str) -> Mapping[str, Any]:
         return {"servers": [f"127.0.0.1:{self.port}"], "routingKey": queue}
 
-    async def _client(self) -> Any:
+    async def client(self) -> Any:
         url = f"amqp://board:board@127.0.0.1:{self.port}/"
         return await aio_pika.connect(url, timeout=10)
 
@@ -109,7 +109,7 @@ class RabbitBench(Bench):
             return False
 
         async def log_in() -> None:
-            await (await self._client()).close()
+            await (await self.client()).close()
 
         # A test's own loop runs in this thread.
         with suppress(AMQPError, OSError), ThreadPoolExecutor(1) as thread:

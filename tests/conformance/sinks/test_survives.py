@@ -4,13 +4,17 @@ import asyncio
 import json
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 from service.ports import Sink
 from tests.conformance.sinks.bench import Bench, Place, Shows, until
 from tests.conformance.sinks.benches import showing
 from tests.conformance.sinks.events import deliver, deliver_lanes, make
 from tests.support.processes import ROOT
+
+OTHER_SUBSCRIPTION = UUID("5b000000-0000-4000-8000-000000000002")
 
 
 async def all_there(bench: Bench, place: Place, bodies: list[bytes]) -> None:
@@ -42,6 +46,8 @@ async def test_a_restart_of_the_broker_loses_nothing_and_what_came_meanwhile_arr
     target = bench.target(place, timeout_s=2.0)
     before, meanwhile, after = make(20), make(5, first=20), make(5, first=25)
     await deliver_lanes(sink, target, before)
+    unused = replace(target, id=OTHER_SUBSCRIPTION)
+    await deliver(sink, unused, before[0])
     bench.stop()
     away = await sink.send(target, meanwhile[0])
     assert not away.ok
@@ -49,19 +55,10 @@ async def test_a_restart_of_the_broker_loses_nothing_and_what_came_meanwhile_arr
     sending = asyncio.gather(deliver_lanes(sink, target, meanwhile))
     await back(bench)
     await sending
+    # That its connection ended while it was not used costs a subscription no attempt.
+    assert (await sink.send(unused, before[0])).ok
     await deliver_lanes(sink, target, after)
     await all_there(bench, place, [event.body for event in before + meanwhile + after])
-
-
-@showing(Shows.RESTART)
-async def test_a_connection_that_ended_unused_costs_no_attempt(bench: Bench, sink: Sink) -> None:
-    place = await bench.place()
-    first, second = make(2)
-    target = bench.target(place)
-    await deliver(sink, target, first)
-    bench.stop()
-    await back(bench)
-    assert (await sink.send(target, second)).ok
 
 
 @showing(Shows.CRASH)
