@@ -21,8 +21,8 @@ from aiormq.exceptions import (
     ConnectionClosed,
     ConnectionNotAllowed,
     DeliveryError,
-    ProbableAuthenticationError,
     InvalidFrameError,
+    ProbableAuthenticationError,
     PublishError,
 )
 
