@@ -8,9 +8,9 @@ The map of the house; every folder's sign says more.
 | `store/`             | the only SQL: named blocks in `sql/`, the schema in `migrations/`                      |
 | `flows/`             | the steps of a task's way, and the side doors; transactions begin and end here         |
 | `providers/`         | the upstreams: pure mapping, webhook, faults; a client that does the I/O               |
-| `sinks/`             | where events go: HTTP, files, the log, Kafka, AWS, and what plugins bring              |
-| `clients`            | what sinks of brokers have in common: settings, one client a subscription              |
-| `egress`             | which addresses of strangers may be connected to                                       |
+| `sinks/`             | where events go: HTTP, files, the log, brokers, AWS, and what plugins bring            |
+| `brokers`, `dialing` | what sinks with long connections share: one attempt; servers, TLS                      |
+| `clients`            | one client for each subscription                                                       |
 | `wire/`              | pure translation between `schemas` and `core`                                          |
 | `web/`               | HTTP in: parse, call one flow, answer                                                  |
 | `workers/`           | loops that call flows, and the supervisor that owns them                               |

@@ -4,8 +4,10 @@ A sink makes one attempt and says what became of it. What does not live here: wh
 tried again, and the database.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -46,20 +48,42 @@ def missing(kind: str) -> str | None:
     return None if module is None or find_spec(module) is not None else extra
 
 
-class NotInstalled:
-    """The sink of a kind whose client library is not installed: every attempt says how to get it."""
+class Extra:
+    """A sink whose client library is optional: imported when the first event goes there, which takes a while.
 
-    max_bytes: int | None = None
+    Without the library every attempt says how to get it. `make` imports; it needs no running loop.
+    """
 
-    def __init__(self, extra: str) -> None:
-        self.how = f"pip install callboard[{extra}]"
+    def __init__(
+        self,
+        extra: str,
+        make: Callable[[SinkOptions], Sink],
+        options: SinkOptions,
+        *,
+        max_bytes: int | None = None,
+    ) -> None:
+        self.max_bytes = max_bytes
+        self._extra = extra
+        self._make = make
+        self._options = options
+        self._lock = asyncio.Lock()
+        self._made: Sink | None = None
 
-    async def send(self, target: Target, event: Outgoing) -> Sent:  # noqa: ARG002 - none is looked at
-        """Say what is missing."""
-        return Sent(ok=False, error="not_installed", response=self.how.encode())
+    async def send(self, target: Target, event: Outgoing) -> Sent:
+        """Make one attempt, with the sink that is made at the first one."""
+        try:
+            async with self._lock:
+                if self._made is None:
+                    self._made = await asyncio.to_thread(self._make, self._options)
+        except ModuleNotFoundError:
+            how = f"pip install callboard[{self._extra}]"
+            return Sent(ok=False, error="not_installed", response=how.encode())
+        return await self._made.send(target, event)
 
     async def close(self) -> None:
-        """Do nothing: nothing is open."""
+        """Close the sink, if one was made."""
+        if self._made is not None:
+            await self._made.close()
 
 
 def _webhook(options: SinkOptions) -> Sink:
@@ -81,71 +105,64 @@ def _log(options: SinkOptions) -> Sink:  # noqa: ARG001 - of the table
 
 
 def _nats(options: SinkOptions) -> Sink:
-    try:
-        from service.sinks.nats.sink import NatsSink
-    except ImportError:
-        return NotInstalled("nats")
+    from service.sinks.nats.sink import NatsSink
+
     return NatsSink(options.allow_networks)
 
 
 def _redis(options: SinkOptions) -> Sink:
-    try:
-        from service.sinks.redis import RedisSink
-    except ImportError:
-        return NotInstalled("redis")
+    from service.sinks.redis import RedisSink
+
     return RedisSink(options.allow_networks)
 
 
 def _rabbitmq(options: SinkOptions) -> Sink:
-    try:
-        from service.sinks.rabbitmq import RabbitSink
-    except ImportError:
-        return NotInstalled("rabbitmq")
+    from service.sinks.rabbitmq import RabbitSink
+
     return RabbitSink(options.allow_networks)
 
 
 def _kafka(options: SinkOptions) -> Sink:
-    try:
-        from service.sinks.kafka.sink import KafkaSink
-    except ImportError:
-        return NotInstalled("kafka")
+    from service.sinks.kafka.sink import KafkaSink
+
     return KafkaSink(options.allow_networks)
 
 
 def _sqs(options: SinkOptions) -> Sink:
-    try:
-        from service.sinks.aws.sqs import SqsSink
-    except ImportError:
-        return NotInstalled("aws")
+    from service.sinks.aws.sqs import SqsSink
+
     return SqsSink(options.allow_networks, proxy=options.proxy, ambient=options.aws_ambient)
 
 
 def _sns(options: SinkOptions) -> Sink:
-    try:
-        from service.sinks.aws.sns import SnsSink
-    except ImportError:
-        return NotInstalled("aws")
+    from service.sinks.aws.sns import SnsSink
+
     return SnsSink(options.allow_networks, proxy=options.proxy, ambient=options.aws_ambient)
 
 
 def _eventbridge(options: SinkOptions) -> Sink:
-    try:
-        from service.sinks.aws.eventbridge import EventbridgeSink
-    except ImportError:
-        return NotInstalled("aws")
+    from service.sinks.aws.eventbridge import EventbridgeSink
+
     return EventbridgeSink(options.allow_networks, proxy=options.proxy, ambient=options.aws_ambient)
 
+
+NATS_BYTES = 1_048_576 - 8_192
+"""What NATS servers take unless they are told otherwise, less some room for headers."""
+KAFKA_BYTES = 1_048_576 - 4_096
+"""What Kafka's producers send unless they are told otherwise, less some room for headers."""
+AWS_BYTES = 262_144 - 4_096
+"""What SQS, SNS and EventBridge take, less some room for attributes."""
 
 SINKS: Mapping[str, Callable[[SinkOptions], Sink]] = {
     "webhook": _webhook,
     "file": _file,
     "log": _log,
-    "nats": _nats,
-    "redis": _redis,
-    "rabbitmq": _rabbitmq,
-    "kafka": _kafka,
-    "sqs": _sqs,
-    "sns": _sns,
-    "eventbridge": _eventbridge,
+    "nats": partial(Extra, "nats", _nats, max_bytes=NATS_BYTES),
+    "redis": partial(Extra, "redis", _redis),
+    "rabbitmq": partial(Extra, "rabbitmq", _rabbitmq),
+    "kafka": partial(Extra, "kafka", _kafka, max_bytes=KAFKA_BYTES),
+    "sqs": partial(Extra, "aws", _sqs, max_bytes=AWS_BYTES),
+    "sns": partial(Extra, "aws", _sns, max_bytes=AWS_BYTES),
+    "eventbridge": partial(Extra, "aws", _eventbridge, max_bytes=AWS_BYTES),
 }
 """Kind to factory; call it inside a running loop."""

@@ -17,10 +17,6 @@ from service.sinks.nats.nkey import read_creds, read_seed
 from service.wire.attributes import attributes
 
 PORT: Final = 4222
-USUAL_PAYLOAD: Final = 1_048_576
-"""What servers take unless they are told otherwise: body and headers together."""
-ROOM: Final = 8_192
-"""For the headers."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -36,8 +32,6 @@ class Plan:
 
 class NatsSink(BrokerSink[Plan, NatsLink]):
     """Publishes to JetStream; the event's id is the message's, so a stream takes it once in its window."""
-
-    max_bytes: int | None = USUAL_PAYLOAD - ROOM
 
     def __init__(self, allow_networks: Sequence[IPNetwork] = ()) -> None:
         super().__init__(allow_networks)

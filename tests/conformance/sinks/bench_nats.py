@@ -112,7 +112,8 @@ class NatsBench(Bench):
     async def _client(self, port: int) -> Client:
         options: dict[str, Any] = {"user": "board", "password": "board"}
         if port == self.tls_port:
-            options |= {"tls": ssl.create_default_context(cadata=self.certificates.ca)}
+            context = ssl.create_default_context(cadata=self.certificates.ca)
+            options |= {"tls": context, "tls_hostname": "localhost"}
         async with asyncio.timeout(10):
             return await nats.connect(f"nats://127.0.0.1:{port}", **options)
 

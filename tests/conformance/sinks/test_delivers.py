@@ -1,6 +1,7 @@
 """What every sink does with a broker that is there."""
 
 import asyncio
+import json
 from dataclasses import replace
 from uuid import UUID
 
@@ -132,6 +133,18 @@ async def test_a_server_whose_certificate_nobody_vouches_for_is_not_spoken_to(
     target = bench.target(place, tls=True)
     trusting = {name: value for name, value in (target.settings or {}).items() if name != "ca"}
     sent = await sink.send(replace(target, settings=trusting), event)
+    assert (sent.ok, sent.error) == (False, "tls")
+    assert await bench.read(place) == []
+
+
+@showing(Shows.TLS)
+async def test_a_server_that_has_another_name_is_not_spoken_to(bench: Bench, sink: Sink) -> None:
+    place = await bench.place()
+    (event,) = make(1)
+    target = bench.target(place, tls=True)
+    # The same server by its address, which its certificate does not name.
+    text = json.dumps(dict(target.settings or {})).replace("localhost", "127.0.0.1")
+    sent = await sink.send(replace(target, settings=json.loads(text)), event)
     assert (sent.ok, sent.error) == (False, "tls")
     assert await bench.read(place) == []
 
