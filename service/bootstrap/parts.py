@@ -129,7 +129,7 @@ async def make_parts(
         floor=floor,
     )
     deliver = Deliver(
-        pool, dice, vault, sinks, _delivery_policy(settings), source=source, worker=worker
+        pool, dice, vault, sinks, delivery_policy(settings), source=source, worker=worker
     )
     upkeep = Upkeep(pool, settings.retention_days)
     admit = Admit(pool, dice, [k.get_secret_value() for k in settings.api_keys])
@@ -177,7 +177,8 @@ async def make_parts(
     return Parts(flows, deps, admit, apply, receive, takeover, make_keyring(settings, pool))
 
 
-def _delivery_policy(settings: Settings) -> DeliveryPolicy:
+def delivery_policy(settings: Settings) -> DeliveryPolicy:
+    """Read the limits of deliveries."""
     return DeliveryPolicy(
         waits=tuple(seconds(s) for s in settings.delivery_waits),
         timeout_s=settings.delivery_timeout_seconds,
