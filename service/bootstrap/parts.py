@@ -130,7 +130,7 @@ async def make_parts(
         dice,
         vault,
         sinks,
-        _delivery_policy(settings),
+        delivery_policy(settings),
         source=source,
         public_url=settings.own_url,
         worker=worker,
@@ -192,7 +192,8 @@ async def make_parts(
     return Parts(flows, deps, admit, apply, receive, takeover, make_keyring(settings, pool))
 
 
-def _delivery_policy(settings: Settings) -> DeliveryPolicy:
+def delivery_policy(settings: Settings) -> DeliveryPolicy:
+    """Read the limits of deliveries."""
     return DeliveryPolicy(
         waits=tuple(seconds(s) for s in settings.delivery_waits),
         timeout_s=settings.delivery_timeout_seconds,

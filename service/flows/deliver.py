@@ -35,6 +35,8 @@ from service.vault import Vault, VaultError
 log = structlog.get_logger()
 KEPT_BYTES = 4096
 """How much of an answer is kept, for people to look at."""
+LONGEST_REST_S = 0.01
+"""Between two claims at most."""
 MOST_GIVEN_UP = 1000
 """How many hopeless deliveries of a host are given up at once."""
 
@@ -90,18 +92,31 @@ class Deliver:
         self._survey = Survey(policy.floor)
         self._worker = worker
         self._last: UUID | None = None
+        self._took = (0.0, 0.0)
         self._under_way: Counter[UUID] = Counter()
         self.attempts: Counter[tuple[str]] = Counter()
 
     async def claim(self, limit: int) -> list[Parcel]:
         """Claim up to so many parcels that are due, of each lane as much as it may have."""
+        await self._rest()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         claimed: list[Parcel] = []
         while len(claimed) < limit:
             found, may_be_more = await self._claim(limit - len(claimed))
             claimed += found
             if not may_be_more:
                 break
+        self._took = (began, loop.time())
         return claimed
+
+    async def _rest(self) -> None:
+        """Leave the database alone for as long as the last claim took: what comes meanwhile is claimed together."""
+        loop = asyncio.get_running_loop()
+        began, ended = self._took
+        wait = ended + min(ended - began, LONGEST_REST_S) - loop.time()
+        if wait > 0:
+            await asyncio.sleep(wait)
 
     async def _claim(self, limit: int) -> tuple[list[Parcel], bool]:
         if self._survey.due:

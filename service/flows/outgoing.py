@@ -6,6 +6,7 @@ A parcel goes out in one call: one delivery, or of a batched subscription severa
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -19,6 +20,7 @@ from service.vault import Vault
 from service.wire.events import with_request
 from service.wire.formats import BATCH_CONTENT_TYPE, batch, slim
 
+SECRETS_KEPT: Final = 1024
 BATCHES: Final = UUID("0f8d7a52-64c1-4c63-8a2e-2b1de9a7c9f4")
 """Our own namespace of the ids of batches; it must never change."""
 
@@ -72,6 +74,8 @@ class Packing:
         self._pool = pool
         self._dice = dice
         self._vault = vault
+        # Each attempt needs its secrets again; they are forgotten with their sealed bytes.
+        self._open = lru_cache(SECRETS_KEPT)(vault.open)
         self._usual = usual
 
     async def pack(self, parcel: Parcel, max_bytes: int | None) -> Packed:
@@ -97,7 +101,7 @@ class Packing:
         )
 
     def _opened(self, sealed: bytes | None) -> dict[str, str]:
-        return {} if sealed is None else json.loads(self._vault.open(sealed))
+        return {} if sealed is None else json.loads(self._open(sealed))
 
     def _outgoing(
         self, row: Record, signing: tuple[tuple[bytes, ...], tuple[bytes, ...]], most: int | None
@@ -170,7 +174,7 @@ class Packing:
         overlaps: bool,
     ) -> tuple[bytes, ...]:
         sealed = (present, before if overlaps else None)
-        return tuple(self._vault.open(s) for s in sealed if s is not None)
+        return tuple(self._open(s) for s in sealed if s is not None)
 
     async def _first_secret(self, tenant: str) -> bytes:
         """Make the secret that a tenant's notifyURLs are signed with; nobody asked for it yet."""

@@ -6,16 +6,12 @@ against plain POSTs of the same bytes in the same run. Nothing may be lost, and 
 
 import asyncio
 import io
-import ipaddress
 import socket
 import subprocess
 import sys
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -24,75 +20,21 @@ import aiohttp
 import pytest
 import structlog
 
-from service.bootstrap.parts import _delivery_policy
-from service.clock import SystemDice
-from service.egress import Egress
-from service.flows.deliver import Deliver
-from service.flows.wake import Topic, Wake
+from service.flows.wake import Wake
 from service.observe import set_up_logs
-from service.settings import load
-from service.sinks.webhook import WebhookSink
-from service.store import outbox
-from service.store.events import NewDelivery, NewEvent
-from service.store.pool import Pool, create_pool
+from service.store.pool import create_pool
 from service.vault import Vault
-from service.workers.loop import Lanes
+from tests.support.delivering import DATA, DEAD, HEALTHY, SLOW, Bench, arrived, delivering
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(300)]
 ROOT = Path(__file__).parents[2]
-HEALTHY, SLOW, DEAD = 40, 5, 5
 IDLE_EVENTS = 150
 LOADED_S = 30
-EVENTS_A_SECOND = 20
-"""Each goes to all fifty subscriptions."""
+EVENTS_A_SECOND, GROUPS = 100, 5
+"""Each goes to one of five groups of ten subscriptions, to one after the other."""
 OF_A_TASK = 3
 AT_ONCE = 64
 PLAIN = 4000
-DATA = b'{"taskUUID":"' + b"x" * 700 + b'"}'
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """What the bench runs on."""
-
-    pool: Pool
-    wake: Wake
-    vault: Vault
-    url: str
-    refusing: str
-
-    async def subscribe(self) -> list[tuple[UUID, str]]:
-        """Make the subscriptions: healthy, slow, dead; of the dead some refuse, some say nothing."""
-        paths = [f"/healthy/{n}" for n in range(HEALTHY)] + [f"/slow/{n}" for n in range(SLOW)]
-        urls = [f"{self.url}{path}" for path in paths]
-        urls += [f"{self.url}/silent/{n}" if n % 2 else self.refusing for n in range(DEAD)]
-        out = []
-        for url in urls:
-            subscription = uuid4()
-            await self.pool.execute(
-                "INSERT INTO callboard.subscriptions (id, tenant, kind, url, types, secret)"
-                " VALUES ($1, 'default', 'webhook', $2, '{*}', $3)",
-                subscription,
-                url,
-                self.vault.seal(b"s" * 32),
-            )
-            out.append((subscription, url))
-        return out
-
-    async def write(self, targets: Sequence[UUID], task: UUID, sequence: int) -> UUID:
-        """Write one event and its deliveries."""
-        event = NewEvent(uuid4(), "default", "task.processing", task, sequence, DATA)
-        out = [NewDelivery("default", event.id, task, t, held=False, lane=t) for t in targets]
-        async with self.pool.acquire() as conn, conn.transaction():
-            await outbox.write(conn, datetime.now(UTC), "https://bench.example", [event], out)
-        self.wake.ring_here([Topic.DELIVER])
-        return event.id
-
-    async def seen(self) -> list[Any]:
-        """Ask the targets what came."""
-        async with aiohttp.ClientSession() as session, session.get(f"{self.url}/seen") as answer:
-            found: list[Any] = await answer.json(content_type=None)
-            return found
 
 
 @pytest.fixture
@@ -120,40 +62,6 @@ async def bench(dsn: str, targets: str) -> AsyncIterator[Bench]:
     await pool.close()
 
 
-@asynccontextmanager
-async def delivering(bench: Bench) -> AsyncIterator[Deliver]:
-    """Deliver as the service does, with its own settings."""
-    settings = load()
-    sink = WebhookSink(Egress([ipaddress.ip_network("127.0.0.0/8")]))
-    deliver = Deliver(
-        bench.pool,
-        SystemDice(),
-        bench.vault,
-        {"webhook": sink},
-        _delivery_policy(settings),
-        source="https://bench.example",
-    )
-    loop = Lanes(
-        "deliver",
-        deliver.claim,
-        deliver.work,
-        size=settings.delivery_concurrency,
-        wake=bench.wake,
-        topic=Topic.DELIVER,
-        poll_s=settings.loop_poll_seconds,
-        release=deliver.release,
-    )
-    stop = asyncio.Event()
-    running = asyncio.create_task(loop.run(stop))
-    try:
-        yield deliver
-    finally:
-        stop.set()
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        await sink.close()
-
-
 async def test_healthy_targets_beside_dead_and_slow_ones(
     bench: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -162,11 +70,11 @@ async def test_healthy_targets_beside_dead_and_slow_ones(
     async with delivering(bench):
         idle = await _idle(bench, everyone[:HEALTHY])
         written, offered = await _load(bench, everyone)
-        await _until(bench, everyone[:HEALTHY])
+        await arrived(bench, everyone[:HEALTHY])
         came = await bench.seen()
     healthy = [c for c in came if c[0].startswith("/healthy")]
-    _nothing_is_lost(healthy, written)
-    await _the_rest_still_waits(bench, everyone, came, written)
+    _nothing_is_lost(bench, subscribed, came, written)
+    await _the_rest_still_waits(bench, came, written)
     _in_order(came)
     loaded = sorted(at - written[UUID(event)][0] for _, event, _, _, at in healthy)
     with capsys.disabled():
@@ -190,7 +98,7 @@ async def test_deliveries_a_second(bench: Bench, capsys: pytest.CaptureFixture[s
         await bench.write(healthy, uuid4(), 1)
     began = time.perf_counter()
     async with delivering(bench):
-        await _until(bench, healthy)
+        await arrived(bench, healthy)
         rate = PLAIN / (time.perf_counter() - began)
     with capsys.disabled():
         print(f"\nceiling, plain POSTs of the same bytes, {AT_ONCE} at once {plain:8.0f}/s")
@@ -204,58 +112,54 @@ async def _idle(bench: Bench, targets: Sequence[UUID]) -> list[float]:
     for n in range(IDLE_EVENTS):
         written[await bench.write([targets[n % len(targets)]], uuid4(), 1)] = time.time()
         await asyncio.sleep(0.03)
-    await _until(bench, targets)
+    await arrived(bench, targets)
     return sorted(at - written[UUID(event)] for _, event, _, _, at in await bench.seen())
 
 
 async def _load(
     bench: Bench, targets: Sequence[UUID]
-) -> tuple[dict[UUID, tuple[float, UUID]], float]:
-    """Write events at a steady pace; gives when each was written, and the rate of deliveries."""
-    written: dict[UUID, tuple[float, UUID]] = {}
+) -> tuple[dict[UUID, tuple[float, UUID, Sequence[UUID]]], float]:
+    """Write events at a steady pace, each to one group of targets after the other.
+
+    Gives when each was written and for whom, and the rate of deliveries.
+    """
+    written: dict[UUID, tuple[float, UUID, Sequence[UUID]]] = {}
+    groups = [targets[n::GROUPS] for n in range(GROUPS)]
+    tasks = [uuid4() for _ in groups]
     began = time.perf_counter()
-    task, total = uuid4(), LOADED_S * EVENTS_A_SECOND
+    total = LOADED_S * EVENTS_A_SECOND
     for n in range(total):
-        if n % OF_A_TASK == 0:
-            task = uuid4()
-        event = await bench.write(targets, task, n % OF_A_TASK + 1)
-        written[event] = time.time(), task
+        turn, group = divmod(n, GROUPS)
+        if turn % OF_A_TASK == 0:
+            tasks[group] = uuid4()
+        event = await bench.write(groups[group], tasks[group], turn % OF_A_TASK + 1)
+        written[event] = time.time(), tasks[group], groups[group]
         await asyncio.sleep(max(0.0, began + (n + 1) / EVENTS_A_SECOND - time.perf_counter()))
-    return written, total * len(targets) / (time.perf_counter() - began)
+    return written, total * len(groups[0]) / (time.perf_counter() - began)
 
 
-async def _until(bench: Bench, targets: Sequence[UUID], patience_s: float = 60) -> None:
-    """Wait until nothing is open for these."""
-    until, left = time.perf_counter() + patience_s, 0
-    while time.perf_counter() < until:
-        left = await bench.pool.fetchval(
-            "SELECT count(*) FROM callboard.deliveries"
-            " WHERE lane = ANY ($1::uuid[]) AND state IN ('pending', 'sending')",
-            list(targets),
-        )
-        if not left:
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"{left} deliveries did not arrive in {patience_s} s")
-
-
-def _nothing_is_lost(came: Sequence[Any], written: dict[UUID, Any]) -> None:
+def _nothing_is_lost(
+    bench: Bench, subscribed: Sequence[tuple[UUID, str]], came: Sequence[Any], written: Any
+) -> None:
+    """All that was written for a healthy target came."""
     events = defaultdict(set)
     for path, event, *_ in came:
         events[path].add(UUID(event))
-    assert len(events) == HEALTHY
-    assert all(got == written.keys() for got in events.values())
+    for subscription, url in subscribed[:HEALTHY]:
+        wanted = {e for e, (_, _, targets) in written.items() if subscription in targets}
+        assert events[url.removeprefix(bench.url)] == wanted
 
 
 async def _the_rest_still_waits(
-    bench: Bench, everyone: Sequence[UUID], came: Sequence[Any], written: dict[UUID, Any]
+    bench: Bench, came: Sequence[Any], written: dict[UUID, Any]
 ) -> None:
+    """What did not come is still to be delivered, and what counts as delivered came."""
     rows = await bench.pool.fetch(
         "SELECT s.url, d.state, d.event_id FROM callboard.deliveries AS d"
         " JOIN callboard.subscriptions AS s ON s.id = d.lane WHERE d.event_id = ANY ($1::uuid[])",
         list(written),
     )
-    assert len(rows) == len(everyone) * len(written)
+    assert len(rows) == sum(len(targets) for _, _, targets in written.values())
     arrived = {(path, UUID(event)) for path, event, *_ in came}
     delivered = [r for r in rows if r["state"] == "delivered"]
     assert all((r["url"].removeprefix(bench.url), r["event_id"]) in arrived for r in delivered)
