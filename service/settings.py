@@ -91,6 +91,7 @@ class Settings(BaseSettings):
     delivery_timeout_seconds: Seconds = 15
     delivery_concurrency: Annotated[int, Field(ge=1, le=1000)] = 64
     delivery_per_target: Annotated[int, Field(ge=1, le=1000)] = 16
+    replay_per_second: Annotated[int, Field(ge=1, le=1000)] = 50
     callback_patience_seconds: Seconds = 4
     callback_group: Annotated[int, Field(ge=1, le=200)] = 100
     callback_waiting: Annotated[int, Field(ge=1)] = 20_000

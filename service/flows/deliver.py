@@ -151,7 +151,8 @@ class Deliver:
             state = "failed"
         else:
             after = None if sent.retry_after_s is None else timedelta(seconds=sent.retry_after_s)
-            wait = delivery_wait(row["attempts"], after, self._dice.jitter(), self._policy.waits)
+            tries = row["attempts"] - row["tries_since"]
+            wait = delivery_wait(tries, after, self._dice.jitter(), self._policy.waits)
             state = "failed" if wait is None else "pending"
         wait_s = None if wait is None else wait.total_seconds()
         error = None if sent.ok else sent.error or "failed"

@@ -14,7 +14,7 @@ _number = itertools.count(1)
 EMPTIED = (
     *("callbacks", "events", "deliveries", "attempts", "idempotency_keys", "subscriptions"),
     "api_keys",
-    *("tasks", "erased_tasks", "slots", "accounts", "batches"),
+    *("tasks", "erased_tasks", "slots", "accounts", "batches", "replays"),
 )
 
 

@@ -147,6 +147,7 @@ async def serving(
         erase=house.erase,
         look=house.look,
         subscribe=house.subscribe,
+        again=house.again,
         admit=house.admit,
         accounts=house.accounts,
         receive=house.receive,

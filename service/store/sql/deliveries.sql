@@ -21,10 +21,10 @@ WITH due AS MATERIALIZED (
     AND d.next_at >= coalesce($8::timestamptz, '-infinity')
     AND d.target <> ALL (ARRAY(SELECT u.target FROM unnest($3::uuid[], $4::integer[]) AS u (target, n)
                                WHERE u.n >= $5::integer))
-    AND (SELECT e.id FROM callboard.deliveries AS e
+    AND (NOT d.ordered OR (SELECT e.id FROM callboard.deliveries AS e
          WHERE e.target = d.target AND e.task_uuid = d.task_uuid AND e.id < d.id
-           AND e.state IN ('pending', 'sending')
-         ORDER BY e.id LIMIT 1) IS NULL
+           AND e.state IN ('pending', 'sending') AND e.ordered
+         ORDER BY e.id LIMIT 1) IS NULL)
   ORDER BY d.next_at, d.id
   LIMIT (SELECT $1::integer)
   FOR UPDATE SKIP LOCKED),
@@ -40,7 +40,7 @@ taken AS (
               ARRAY(SELECT s.id FROM shared AS s WHERE s.place <= $5::integer ORDER BY s.id)) AS s (created_at, id)
   WHERE d.created_at = s.created_at AND d.id = s.id
   RETURNING d.*)
-SELECT t.created_at, t.id, t.tenant, t.task_uuid, t.subscription_id, t.target, t.attempts, t.lease_no,
+SELECT t.created_at, t.id, t.tenant, t.task_uuid, t.subscription_id, t.target, t.attempts, t.tries_since, t.lease_no,
        e.id AS event_id, e.source, e.type, e.sequence, e.data,
        s.kind, s.url, s.settings, s.secret, s.previous_secret, s.previous_until, s.include_request,
        s.enabled, s.deleted_at IS NOT NULL AS deleted,
@@ -80,7 +80,7 @@ WITH moved AS (
       next_at = coalesce($10::timestamptz, clock_timestamp()) + make_interval(secs => $5::double precision),
       finished_at = CASE WHEN $4::text NOT IN ('pending', 'held') THEN coalesce($10::timestamptz, clock_timestamp()) END
   WHERE d.created_at = $1::timestamptz AND d.id = $2::bigint AND d.state = 'sending' AND d.lease_no = $3::bigint
-  RETURNING d.task_uuid, d.target, d.attempts, d.next_at),
+  RETURNING d.task_uuid, d.target, d.attempts, d.next_at, d.ordered),
 noted AS (
   INSERT INTO callboard.attempts (at, delivery_id, task_uuid, no, duration_ms, status, error, response)
   SELECT coalesce($10::timestamptz, clock_timestamp()), $2::bigint, m.task_uuid, m.attempts, $8::integer, $6::integer,
@@ -90,7 +90,8 @@ followers AS (
   -- Those that wait behind a retry need not be looked at before it. No join, which would read all that is open.
   UPDATE callboard.deliveries AS d
   SET next_at = greatest(d.next_at, (SELECT m.next_at FROM moved AS m))
-  WHERE $4::text = 'pending' AND d.target = (SELECT m.target FROM moved AS m)
+  WHERE $4::text = 'pending' AND d.ordered AND (SELECT m.ordered FROM moved AS m)
+    AND d.target = (SELECT m.target FROM moved AS m)
     AND d.task_uuid = (SELECT m.task_uuid FROM moved AS m) AND d.id > $2::bigint AND d.state = 'pending')
 SELECT count(*) FROM moved
 
@@ -101,7 +102,7 @@ SELECT count(*) FROM moved
 -- $3 timestamptz now, or null
 UPDATE callboard.deliveries AS d
 SET next_at = coalesce($3::timestamptz, clock_timestamp())
-WHERE d.target = $1::uuid AND d.task_uuid = $2::uuid AND d.state = 'pending'
+WHERE d.target = $1::uuid AND d.task_uuid = $2::uuid AND d.state = 'pending' AND d.ordered
   AND d.next_at > coalesce($3::timestamptz, clock_timestamp())
 
 -- name: rescue_deliveries
