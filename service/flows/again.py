@@ -102,7 +102,8 @@ class Again:
             rows = await delivery_lists.show(conn, tenant, looked)
         fitting = [r for r in rows if types is None or matches(types, r["type"])]
         shown = fitting[:limit]
-        last: Key | None = looked[-1] if len(looked) == look else None
+        # Without a row the target is another tenant's: nothing of it is told, its cursor neither.
+        last: Key | None = looked[-1] if len(looked) == look and rows else None
         if len(fitting) > limit:
             last = Key(shown[-1]["created_at"], shown[-1]["id"])
         return Shown([delivery_view(r) for r in shown], cursors.encode(*last) if last else None)

@@ -54,7 +54,7 @@ async def keys(
         if narrowed.target is None:
             rows = await conn.fetch(_of_tenant(state), tenant, state, at, last, limit)
         else:
-            rows = await conn.fetch(_to(state), tenant, narrowed.target, state, at, last, limit)
+            rows = await conn.fetch(_to(state), narrowed.target, state, at, last, limit)
         found += [Key(r["created_at"], r["id"]) for r in rows]
     return sorted(found, reverse=True)[:limit]
 

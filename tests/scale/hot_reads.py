@@ -79,13 +79,15 @@ READS = {
     "latest_retry": hot(lambda s: (s.ended[0],), 10, 20, "tasks_retries"),
     "timeline": hot(
         lambda s: (s.ended[0], None, None, None, 50),
-        50,
+        # The subscription of each delivery is looked for among all of them, while these are few.
+        1000,
         1000,
         "history_of",
         "callbacks_of",
         "events_of",
         "attempts_of",
         "deliveries_of",
+        "task_payloads_pkey",
     ),
     "feed_head": hot(lambda s: (), 1, 5),
     "read_feed": hot(

@@ -57,6 +57,7 @@ CALLBACKS = {
             times(s.due["target"]),
             times(s.due["target"]),
             times("pending"),
+            times(s.due["target"]),
         ),
         BATCH,
         MANY,

@@ -23,6 +23,7 @@ class Sample:
     sending: Any
     due: Any
     pending: Sequence[Any]
+    ended_deliveries: Sequence[Any]
     callback_id: int
     event: Any
     batch: UUID
@@ -72,6 +73,11 @@ async def draw(conn: Any) -> Sample:
         due=await conn.fetchrow(one, "pending"),
         pending=await conn.fetch(
             "SELECT * FROM callboard.callbacks WHERE outcome = 'pending' ORDER BY id LIMIT $1",
+            BATCH,
+        ),
+        ended_deliveries=await conn.fetch(
+            "SELECT created_at, id FROM callboard.deliveries WHERE state = 'delivered' AND id % 97 = 5"
+            " ORDER BY id LIMIT $1",
             BATCH,
         ),
         callback_id=await conn.fetchval("SELECT max(id) - 1000 FROM callboard.callbacks"),

@@ -1,53 +1,51 @@
--- Deliveries as people look at them. Lists give keys, newest first; `show_deliveries` gives what is shown of them.
--- A state that most deliveries end in is found on the way; a rare one, or one that is open, by an index of its own.
+-- Deliveries as people look at them. Lists give keys, newest first; `show_deliveries` gives what is shown of those that
+-- are the tenant's. A state that most deliveries end in is found on the way; a rare one, or one that is open, by an
+-- index of its own.
 
 -- name: deliveries_to
 -- Deliveries to one target: of any state, or of one that is common.
--- $1 text tenant
--- $2 uuid target
--- $3 text state, or null
--- $4 timestamptz before this time, or null
--- $5 bigint and this id
--- $6 integer how many
+-- $1 uuid target
+-- $2 text state, or null
+-- $3 timestamptz before this time, or null
+-- $4 bigint and this id
+-- $5 integer how many
 SELECT d.created_at, d.id FROM callboard.deliveries AS d
-WHERE d.target = $2::uuid AND d.tenant = $1::text AND ($3::text IS NULL OR d.state = $3::text)
-  AND d.created_at <= coalesce($4::timestamptz, 'infinity')
-  AND (d.created_at, d.id) < (coalesce($4::timestamptz, 'infinity'), coalesce($5::bigint, 0))
+WHERE d.target = $1::uuid AND ($2::text IS NULL OR d.state = $2::text)
+  AND d.created_at <= coalesce($3::timestamptz, 'infinity')
+  AND (d.created_at, d.id) < (coalesce($3::timestamptz, 'infinity'), coalesce($4::bigint, 0))
 ORDER BY d.created_at DESC, d.id DESC
-LIMIT $6::integer
+LIMIT $5::integer
 
 -- name: odd_deliveries_to
 -- Those that failed, are held or were canceled.
--- $1 text tenant
--- $2 uuid target
--- $3 text state
--- $4 timestamptz before this time, or null
--- $5 bigint and this id
--- $6 integer how many
+-- $1 uuid target
+-- $2 text state
+-- $3 timestamptz before this time, or null
+-- $4 bigint and this id
+-- $5 integer how many
 SELECT d.created_at, d.id FROM callboard.deliveries AS d
-WHERE d.target = $2::uuid AND d.tenant = $1::text AND d.state = $3::text
+WHERE d.target = $1::uuid AND d.state = $2::text
   AND d.state IN ('failed', 'held', 'canceled')
-  AND d.created_at <= coalesce($4::timestamptz, 'infinity')
-  AND (d.created_at, d.id) < (coalesce($4::timestamptz, 'infinity'), coalesce($5::bigint, 0))
+  AND d.created_at <= coalesce($3::timestamptz, 'infinity')
+  AND (d.created_at, d.id) < (coalesce($3::timestamptz, 'infinity'), coalesce($4::bigint, 0))
 ORDER BY d.created_at DESC, d.id DESC
-LIMIT $6::integer
+LIMIT $5::integer
 
 -- name: open_deliveries_to
 -- Those that wait or are under way: all of them are read, as there is an end to what may be open.
--- $1 text tenant
--- $2 uuid target
--- $3 text state
--- $4 timestamptz before this time, or null
--- $5 bigint and this id
--- $6 integer how many
+-- $1 uuid target
+-- $2 text state
+-- $3 timestamptz before this time, or null
+-- $4 bigint and this id
+-- $5 integer how many
 WITH open AS MATERIALIZED (
-  SELECT d.created_at, d.id, d.tenant, d.state FROM callboard.deliveries AS d
-  WHERE d.target = $2::uuid AND d.state IN ('pending', 'sending'))
+  SELECT d.created_at, d.id, d.state FROM callboard.deliveries AS d
+  WHERE d.target = $1::uuid AND d.state IN ('pending', 'sending'))
 SELECT d.created_at, d.id FROM open AS d
-WHERE d.tenant = $1::text AND d.state = $3::text
-  AND (d.created_at, d.id) < (coalesce($4::timestamptz, 'infinity'), coalesce($5::bigint, 0))
+WHERE d.state = $2::text
+  AND (d.created_at, d.id) < (coalesce($3::timestamptz, 'infinity'), coalesce($4::bigint, 0))
 ORDER BY d.created_at DESC, d.id DESC
-LIMIT $6::integer
+LIMIT $5::integer
 
 -- name: deliveries_of_tenant
 -- The same of all targets, notifyURLs included.
