@@ -22,8 +22,8 @@ from tests.support.again import (
     stand,
     states,
 )
-from tests.support.flows import TENANT, call_back, pass_time, processing, subscribed
 from tests.support.fakes import said
+from tests.support.flows import TENANT, call_back, pass_time, processing, subscribed
 from tests.support.house import House
 
 DOWN = Sent(ok=False, status=503, error="http_503")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -74,7 +75,7 @@ async def test_a_thousand_go_at_their_rate_each_once(house: House, pool: Pool, w
         "SELECT next_at FROM callboard.deliveries WHERE replay_id IS NOT NULL ORDER BY next_at"
     )
     assert len(times) == MANY
-    gaps = {b["next_at"] - a["next_at"] for a, b in zip(times, times[1:], strict=False)}
+    gaps = {b["next_at"] - a["next_at"] for a, b in pairwise(times)}
     assert gaps == {timedelta(milliseconds=20)}
     found = await shown(house, replay)
     assert (found["matched"], found["queued"], found["skipped"]) == (MANY, MANY, 0)

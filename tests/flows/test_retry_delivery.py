@@ -174,7 +174,7 @@ async def test_a_key_makes_it_once(house: House, pool: Pool) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "1", "1-", "-1", "x-1", "1-1", "01-1", "9" * 17 + "-1", str(uuid4()), "１-1"]
+    "name", ["", "1", "1-", "-1", "x-1", "1-1", "01-1", "9" * 17 + "-1", str(uuid4()), "\uff11-1"]
 )
 async def test_what_is_no_name_of_a_delivery_is_not_found(house: House, name: str) -> None:
     with pytest.raises(NotFound):

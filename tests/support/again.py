@@ -78,6 +78,7 @@ async def shown(house: House, replay: dict[str, Any]) -> dict[str, Any]:
 
 async def run_through(house: House, replay: dict[str, Any]) -> dict[str, Any]:
     """Let time pass, and send what is due, until a replay queues no more and all of it was tried."""
+    found = await shown(house, replay)
     for _ in range(200):
         while await house.replay.run_once():
             pass
