@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from schemas.api.pages import Page
-from schemas.base import Request, Strict
+from schemas.base import Request, Strict, Whole
 
 DELIVERY_ID = r"^[0-9]{1,17}-[0-9]{1,18}$"
 DeliveryId = Annotated[str, Field(pattern=DELIVERY_ID, examples=["1763694303733000-42"])]
@@ -79,7 +79,7 @@ class DeliveryPage(Page[DeliveryView]):
 class SigningSecretRotate(Request):
     """How to rotate the tenant's default secret."""
 
-    overlapSeconds: int = Field(
+    overlapSeconds: Whole = Field(
         default=86_400,
         ge=0,
         le=MOST_OVERLAP_S,

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from schemas.api.pages import Page
 from schemas.api.subscriptions import EventPattern
-from schemas.base import Request, Strict
+from schemas.base import Request, Strict, Whole
 
 MOST_PER_SECOND = 1000
 _TIME = re.compile(
@@ -55,7 +55,7 @@ class ReplayRequest(Request):
     types: list[EventPattern] | None = Field(
         default=None, min_length=1, max_length=32, description="Only of these types."
     )
-    ratePerSecond: int | None = Field(
+    ratePerSecond: Whole | None = Field(
         default=None,
         ge=1,
         le=MOST_PER_SECOND,
