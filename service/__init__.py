@@ -29,6 +29,7 @@ The way of one task:
 4. `flows.apply` locks, asks `core.decide`, writes state, history, results, events and deliveries at once.
 5. `flows.deliver` claims deliveries and sends them (`sinks`), signed, in order, again until they arrive.
 
+What did not arrive is had again by `flows.again` (one, by hand) and `flows.replay` (a range, in the background).
 Many at once come as JSON lines (`web.batches`, `flows.gather`); `flows.conclude` tells of their common end.
 When a callback is lost, `flows.reconcile` finds the task by its `look_again_at` and asks the upstream instead.
 """

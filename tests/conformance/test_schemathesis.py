@@ -162,6 +162,7 @@ async def known(api: Api) -> dict[str, object]:
         await api.call_back(task, said(upstream_id=name))
     subscription = (await api.get("/v1/subscriptions")).json["items"][0]["id"]
     path = f"/v1/subscriptions/{subscription}/replay"
+    replay = ""
     for _ in range(2):
         replay = (await api.post(path, {"since": datetime.now(UTC).isoformat()})).json["id"]
         await api.post(f"/v1/replays/{replay}/cancel")
