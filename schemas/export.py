@@ -16,9 +16,16 @@ from pydantic.json_schema import GenerateJsonSchema
 from schemas.api.accounts import AccountPage, AccountPause, AccountView
 from schemas.api.batches import BatchCanceled, BatchPage, BatchView
 from schemas.api.callbacks import CallbackPage, CallbackView
+from schemas.api.deliveries import (
+    DeliveryDetail,
+    DeliveryPage,
+    SigningSecretRotate,
+    SigningSecretRotated,
+)
 from schemas.api.estimates import EstimateRequest, EstimateView
 from schemas.api.events import EventPage
 from schemas.api.problem import Problem
+from schemas.api.replays import ReplayPage, ReplayRequest, ReplayView
 from schemas.api.subscriptions import (
     SigningSecret,
     SubscriptionCreate,
@@ -43,12 +50,19 @@ MODELS: dict[str, type[BaseModel]] = {
     "api.batch-page": BatchPage,
     "api.callback": CallbackView,
     "api.callback-page": CallbackPage,
+    "api.delivery": DeliveryDetail,
+    "api.delivery-page": DeliveryPage,
     "api.estimate": EstimateView,
     "api.estimate-request": EstimateRequest,
     "api.event-page": EventPage,
     "api.problem": Problem,
+    "api.replay": ReplayView,
+    "api.replay-page": ReplayPage,
+    "api.replay-request": ReplayRequest,
     "api.retry-options": RetryOptions,
     "api.signing-secret": SigningSecret,
+    "api.signing-secret-rotate": SigningSecretRotate,
+    "api.signing-secret-rotated": SigningSecretRotated,
     "api.submission": Submission,
     "api.subscription": SubscriptionView,
     "api.subscription-create": SubscriptionCreate,

@@ -33,6 +33,7 @@ The way of one task:
 5. `flows.deliver` claims deliveries lane by lane (`flows.shares`, `core.breaker`) and sends them (`sinks`), signed, in order,
    again until they arrive; `flows.record` keeps what became of them, `flows.disable` ends what is gone.
 
+What did not arrive is had again by `flows.again` (one, by hand) and `flows.replay` (a range, in the background).
 Many at once come as JSON lines (`web.batches`, `flows.gather`); `flows.conclude` tells of their common end.
 When a callback is lost, `flows.reconcile` finds the task by its `look_again_at` and asks the upstream instead.
 """

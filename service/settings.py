@@ -100,6 +100,7 @@ class Settings(BaseSettings):
     throttle_seconds: Seconds = 5
     throttle_max_seconds: Seconds = 300
     disable_after_seconds: Seconds = 432_000
+    replay_per_second: Annotated[int, Field(ge=1, le=1000)] = 50
     callback_patience_seconds: Seconds = 4
     callback_group: Annotated[int, Field(ge=1, le=200)] = 100
     callback_waiting: Annotated[int, Field(ge=1)] = 20_000

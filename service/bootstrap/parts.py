@@ -18,6 +18,7 @@ from service.core.url_guard import check_url
 from service.flows.accept import Accept, Defaults
 from service.flows.accounts import Accounts
 from service.flows.admit import Admit
+from service.flows.again import Again, AgainPolicy
 from service.flows.apply import Apply
 from service.flows.batcher import Batcher
 from service.flows.conclude import Conclude
@@ -36,6 +37,7 @@ from service.flows.others import Others
 from service.flows.pending import Pending
 from service.flows.receive import Receive
 from service.flows.reconcile import Reconcile
+from service.flows.replay import Replay
 from service.flows.submit import Submit
 from service.flows.subscribe import Subscribe
 from service.flows.tail import Tail
@@ -135,6 +137,7 @@ async def make_parts(
         public_url=settings.own_url,
         worker=worker,
     )
+    replay = Replay(pool, wake)
     upkeep = Upkeep(pool, settings.retention_days)
     admit = Admit(pool, dice, [k.get_secret_value() for k in settings.api_keys])
     heartbeat = Heartbeat(pool, me, fitness, held, lease_s=lease_s)
@@ -153,6 +156,7 @@ async def make_parts(
         batcher,
         submit,
         deliver,
+        replay,
         reconcile,
         pending,
         conclude,
@@ -165,7 +169,10 @@ async def make_parts(
         tail,
     )
     _measure(metrics, apply, receive, submit, reconcile, deliver)
+    about = "Deliveries that replays queued, by which were asked for."
+    metrics.count("replayed", about, ("wanted",), replay.queued.items)
     metrics.gauge("inbox_waiting", "Callbacks that wait for a flusher.", lambda: batcher.waiting)
+    again = AgainPolicy(settings.retention_days, settings.replay_per_second)
     deps = Deps(
         accept=accept,
         gather=Gather(pool, wake, dice, views),
@@ -175,6 +182,7 @@ async def make_parts(
         feed=Feed(pool),
         tail=tail,
         subscribe=Subscribe(pool, dice, vault),
+        again=Again(pool, wake, dice, vault, again),
         admit=admit,
         accounts=accounts,
         receive=receive,

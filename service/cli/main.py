@@ -8,11 +8,13 @@ from service import __version__
 from service.cli import (
     accounts,
     batches,
+    deliveries,
     demo,
     doctor,
     events,
     keys,
     migrate,
+    replays,
     serve,
     simulate,
     subscriptions,
@@ -45,6 +47,8 @@ app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
 app.add_typer(batches.app, name="batch")
 app.add_typer(subscriptions.app, name="subscriptions")
+app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(replays.app, name="replays")
 app.add_typer(keys.app, name="keys")
 app.add_typer(accounts.app, name="accounts")
 

@@ -63,6 +63,18 @@ class StillRunning(Conflict):
     code = "upstream_still_running"
 
 
+class SubscriptionDisabled(Conflict):
+    """The subscription is disabled; enable it first, then send again."""
+
+    code = "subscription_disabled"
+
+
+class ReplayRunning(Conflict):
+    """A replay of this subscription is running."""
+
+    code = "replay_running"
+
+
 class CursorExpired(ServiceError):
     """The cursor is older than what is kept; begin again with `cursor=now` or without a cursor."""
 

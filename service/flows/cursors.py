@@ -46,6 +46,13 @@ def small(part: int | str) -> int:
     return part
 
 
+def whole(part: int | str) -> int:
+    """Read a number of at most 63 bits in a place."""
+    if not isinstance(part, int) or not 0 <= part < 2**63:
+        raise Malformed(BAD)
+    return part
+
+
 def moment(part: int | str) -> datetime:
     """Read the time in a place."""
     try:

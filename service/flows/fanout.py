@@ -15,7 +15,7 @@ from service.core.lanes import lane_of_url
 from service.core.states import FINAL, State
 from service.core.task import Card, Result, Task
 from service.ports import Dice
-from service.store import subscriptions
+from service.store import subscriptions, tasks
 from service.store.events import NewDelivery, NewEvent
 from service.store.pool import Conn, Record
 from service.wire.events import event_data
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from service.flows.apply import Applied
 
 TERMINAL = frozenset(f"task.{state.value}" for state in FINAL)
+BATCHES = "batch."
+"""What types of events begin with whose subject is a batch, though it may have the name of a task."""
 
 
 @dataclass(slots=True)
@@ -128,3 +130,22 @@ def _wanted(row: Record, event: NewEvent, task: Task, card: Card) -> bool:
         and matches(row["types"], event.type)
         and all(card.labels.get(key) == value for key, value in labels.items())
     )
+
+
+async def missed(conn: Conn, row: Record, events: Sequence[NewEvent]) -> set[UUID]:
+    """Say which past events a subscription would be sent if they happened now. Of erased tasks there is none.
+
+    `row` is the whole subscription, as it is now.
+    """
+    uuids = sorted({e.task_uuid for e in events})
+    known = await tasks.get(conn, uuids)
+    cards = await tasks.cards(conn, list(known))
+    wanted = set[UUID]()
+    for event in events:
+        task, card = known.get(event.task_uuid), cards.get(event.task_uuid)
+        if task is not None and card is not None and not event.type.startswith(BATCHES):
+            if _wanted(row, event, task, card):
+                wanted.add(event.id)
+        elif event.type.startswith(BATCHES) and deliveries_of_batch(event, [row]):
+            wanted.add(event.id)
+    return wanted

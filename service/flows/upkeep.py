@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from service.store import callbacks, deliveries, events, keys, lanes, upkeep, workers
+from service.store import callbacks, deliveries, events, keys, lanes, replays, upkeep, workers
 from service.store.pool import Busy, Conn, Pool, connection, transaction
 from service.store.workers import Seen
 
@@ -48,6 +48,7 @@ class Upkeep:
             await keys.drop_old(conn)
             await workers.forget(conn, FORGOTTEN_S)
             await lanes.forget(conn)
+            await replays.forget(conn, self._retention_days)
         if made or dropped:
             log.info("partitions.kept", made=made, dropped=dropped)
         return made + dropped

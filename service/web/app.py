@@ -9,12 +9,14 @@ from aiohttp.typedefs import Handler
 from service.web import (
     about_accounts,
     about_batches,
+    about_deliveries,
     about_erasure,
     about_events,
     about_process,
     accounts,
     batches,
     callbacks,
+    deliveries,
     docs,
     estimates,
     events,
@@ -22,6 +24,7 @@ from service.web import (
     inbox,
     openapi,
     operations,
+    replays,
     stream,
     subscriptions,
     tasks,
@@ -45,6 +48,7 @@ class Route:
 
 
 ACCOUNT = "{provider}/{account}"
+SUBSCRIPTION = "/v1/subscriptions/{id}"
 ROUTES = (
     Route("POST", "/v1/tasks", tasks.submit, operations.SUBMIT),
     Route("GET", "/v1/tasks", tasks.page, operations.LIST_TASKS),
@@ -67,6 +71,25 @@ ROUTES = (
     Route("GET", "/v1/subscriptions/{id}", subscriptions.show, operations.SHOW_SUBSCRIPTION),
     Route("DELETE", "/v1/subscriptions/{id}", subscriptions.delete, operations.DELETE_SUBSCRIPTION),
     Route("GET", "/v1/signing-secret", subscriptions.signing_secret, operations.SIGNING_SECRET),
+    Route(
+        "POST",
+        "/v1/signing-secret/rotate",
+        deliveries.rotate_signing_secret,
+        about_deliveries.ROTATE_SIGNING_SECRET,
+    ),
+    Route(
+        "GET",
+        f"{SUBSCRIPTION}/deliveries",
+        deliveries.page_of_subscription,
+        about_deliveries.LIST_OF_SUBSCRIPTION,
+    ),
+    Route("GET", "/v1/deliveries", deliveries.page, about_deliveries.LIST),
+    Route("GET", "/v1/deliveries/{id}", deliveries.show, about_deliveries.SHOW),
+    Route("POST", "/v1/deliveries/{id}/retry", deliveries.retry, about_deliveries.RETRY),
+    Route("POST", f"{SUBSCRIPTION}/replay", replays.begin, about_deliveries.REPLAY),
+    Route("GET", f"{SUBSCRIPTION}/replays", replays.page, about_deliveries.LIST_REPLAYS),
+    Route("GET", "/v1/replays/{id}", replays.show, about_deliveries.SHOW_REPLAY),
+    Route("POST", "/v1/replays/{id}/cancel", replays.cancel, about_deliveries.CANCEL_REPLAY),
     Route("GET", "/v1/accounts", accounts.every, about_accounts.LIST_ACCOUNTS),
     Route("GET", f"/v1/accounts/{ACCOUNT}", accounts.show, about_accounts.SHOW_ACCOUNT),
     Route("POST", f"/v1/accounts/{ACCOUNT}/pause", accounts.pause, about_accounts.PAUSE_ACCOUNT),

@@ -7,6 +7,7 @@ from service.core.states import CallbackOutcome
 from service.flows.accept import Accept
 from service.flows.accounts import Accounts
 from service.flows.admit import Admit
+from service.flows.again import Again
 from service.flows.batcher import Batcher
 from service.flows.erase import Erase
 from service.flows.feed import Feed
@@ -54,6 +55,7 @@ class Deps:
     feed: Feed
     tail: Tail
     subscribe: Subscribe
+    again: Again
     admit: Admit
     accounts: Accounts
     receive: Receive

@@ -51,3 +51,17 @@ SUBSCRIPTIONS: Final[dict[str, object]] = {
     },
     "file": {"kind": "file", "settings": {"path": "events.jsonl"}},
 }
+REPLAYS: Final[dict[str, object]] = {
+    "givenUp": {"since": "2026-01-31T12:00:00Z", "state": "failed"},
+    "fromBefore": {
+        "since": "2026-01-31T12:00:00Z",
+        "until": "2026-02-01T12:00:00Z",
+        "state": "missing",
+        "types": ["video.*"],
+        "ratePerSecond": 10,
+    },
+}
+ROTATIONS: Final[dict[str, object]] = {
+    "atOnce": {"overlapSeconds": 0},
+    "twoDays": {"overlapSeconds": 172_800},
+}

@@ -1,6 +1,5 @@
 """The inbox as it is shown: raw callbacks without the tokens in them."""
 
-import re
 from typing import Any
 
 import orjson
@@ -10,12 +9,7 @@ from service.core.states import KEPT
 from service.web.answers import Row, json_of
 from service.web.keys import DEPS, TENANT
 from service.web.query import Query, path_number
-
-_SLASH = r"(?:\\*/|\\+u002[fF]|%2[fF])"
-_TOKEN = re.compile(
-    rf"({_SLASH}callbacks{_SLASH}[A-Za-z0-9_.-]+{_SLASH}[0-9a-fA-F-]{{36}}{_SLASH})[A-Za-z0-9_=%-]+"
-)
-"""Our callback URLs, also as JSON and URLs escape them; what follows the second slash from the end is secret."""
+from service.wire.cut import cut
 
 
 async def page(request: web.Request) -> web.Response:
@@ -37,11 +31,6 @@ async def show(request: web.Request) -> web.Response:
     Query(request)
     callback_id = path_number(request, "callback")
     return json_of(_shown(await request.app[DEPS].look.callback(request[TENANT], callback_id)))
-
-
-def cut(text: str) -> str:
-    """Cut the tokens out of a text."""
-    return _TOKEN.sub(r"\1[token]", text)
 
 
 def _shown(row: Row) -> dict[str, Any]:

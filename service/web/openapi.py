@@ -217,7 +217,7 @@ PROBLEMS = {
     404: "There is no such thing here.",
     408: "The body came too slowly.",
     409: "The request does not fit the present state.",
-    410: "What was there is no longer kept: the cursor is too old, or the answer to this Idempotency-Key was erased.",
+    410: "What was there is no longer kept: the cursor is too old, or what is asked for was erased.",
     413: "The body is too large.",
     415: "The body is not JSON, or it is compressed.",
     422: "The body is not valid; `errors` names every place.",

@@ -16,6 +16,7 @@ from service.web.body import json_body, optional_json_body
 from service.web.keys import DEPS, TENANT
 from service.web.query import Query, path_uuid
 from service.web.submissions import read_submissions
+from service.wire.again import target_name
 from service.wire.api import page_bytes, parse_body
 
 MOST_WAIT_S = 60
@@ -132,4 +133,6 @@ def _entry(row: Row) -> dict[str, object]:
     detail: dict[str, object] = orjson.loads(cut_tokens(row["detail"]))
     if row["kind"] == "transition":
         detail = {"from": row["from_state"], "to": row["to_state"], **detail}
+    elif row["kind"] == "delivery":
+        detail["target"] = target_name(detail.pop("kind"), detail.pop("url"))
     return {"at": row["at"], "kind": row["kind"], "name": row["name"], "detail": detail}

@@ -16,6 +16,7 @@ from service.flows.others import REST_S, Others
 from service.flows.pending import Pending
 from service.flows.receive import Incoming
 from service.flows.reconcile import Reconcile
+from service.flows.replay import Replay
 from service.flows.submit import Submit
 from service.flows.tail import Tail
 from service.flows.upkeep import Upkeep
@@ -45,6 +46,7 @@ class Flows:
     batcher: Batcher[Incoming, CallbackOutcome]
     submit: Submit
     deliver: Deliver
+    replay: Replay
     reconcile: Reconcile
     pending: Pending
     conclude: Conclude
@@ -147,7 +149,11 @@ def _deliver(flows: Flows, poll_s: float, size: int) -> list[Loop]:
         poll_s=poll_s,
         release=deliver.release,
     )
-    return [lanes, Every("rescue-deliveries", deliver.rescue, 5 * poll_s, again_when_busy=False)]
+    return [
+        lanes,
+        Every("rescue-deliveries", deliver.rescue, 5 * poll_s, again_when_busy=False),
+        Every("replays", flows.replay.run_once, poll_s),
+    ]
 
 
 def _reconcile(flows: Flows, poll_s: float, orphans_s: float) -> list[Loop]:

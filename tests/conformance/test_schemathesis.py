@@ -7,6 +7,7 @@ import asyncio
 import json
 import subprocess
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -21,8 +22,8 @@ from tests.support.web import Api, serving
 
 FOLDER, PACKAGE, VERSION = ".venv-sdk-schemathesis", "schemathesis", "4.32.5"
 SEED, EXAMPLES = 20261121, 25
-LIMIT_S = 40
-"""How long the run may take; on two cores it takes a quarter of it."""
+LIMIT_S = 120
+"""How long the run may take; on two cores of its own it takes a sixth of it."""
 
 HOOKS = """
 import schemathesis
@@ -75,6 +76,25 @@ include-operation-id = "listBatches"
 parameters = {{ "query.cursor" = {batches} }}
 
 [[operations]]
+include-operation-id = "listDeliveries"
+parameters = {{ "query.cursor" = {deliveries} }}
+[[operations]]
+include-operation-id = "listSubscriptionDeliveries"
+parameters = {{ "path.id" = {subscription}, "query.cursor" = {deliveries} }}
+[[operations]]
+include-operation-id = "listReplays"
+parameters = {{ "path.id" = {subscription}, "query.cursor" = {replays} }}
+[[operations]]
+include-operation-id = "replaySubscription"
+parameters = {{ "path.id" = {subscription} }}
+[[operations]]
+include-operation-id = ["getReplay", "cancelReplay"]
+parameters = {{ "path.id" = {replay} }}
+[[operations]]
+include-operation-id = ["getDelivery", "retryDelivery"]
+parameters = {{ "path.id" = {delivery} }}
+
+[[operations]]
 include-operation-id = ["getBatch", "cancelBatch"]
 parameters = {{ "path.id" = {batch} }}
 
@@ -99,7 +119,7 @@ parameters = {{ "path.provider" = "runware", "path.account" = "default" }}
 # A body that fits the schema may be 422 here: inside `request` the rules of the provider hold, which URL
 # may be called is no matter of its shape, nor is an Idempotency-Key that came with another body before.
 [[operations]]
-include-operation-id = ["submitTasks", "submitBatch", "estimateCost", "createSubscription", "retryTask"]
+include-operation-id = ["submitTasks", "submitBatch", "estimateCost", "createSubscription", "retryTask", "replaySubscription"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 422, "5xx"]
 """
 
@@ -148,6 +168,12 @@ async def known(api: Api) -> dict[str, object]:
     for name in ("one", "two"):
         await api.post("/v1/subscriptions", {"url": f"https://app.example/{name}"})
         await api.call_back(task, said(upstream_id=name))
+    subscription = (await api.get("/v1/subscriptions")).json["items"][0]["id"]
+    path = f"/v1/subscriptions/{subscription}/replay"
+    replay = ""
+    for _ in range(2):
+        replay = (await api.post(path, {"since": datetime.now(UTC).isoformat()})).json["id"]
+        await api.post(f"/v1/replays/{replay}/cancel")
     erased: UUID = await api.made(request={"model": "klingai:5@3"})
     await api.post(f"/v1/tasks/{erased}/cancel")
     assert (await api.call("DELETE", f"/v1/tasks/{erased}")).status == 204
@@ -160,6 +186,8 @@ async def known(api: Api) -> dict[str, object]:
         "subscriptions": "/v1/subscriptions?limit=1",
         "callbacks": "/v1/callbacks?limit=1",
         "batches": "/v1/batches?limit=1",
+        "deliveries": "/v1/deliveries?limit=1",
+        "replays": f"{path}s?limit=1",
     }
     cursors = {name: (await api.get(path)).json["nextCursor"] for name, path in lists.items()}
     assert all(cursors.values()), cursors
@@ -168,6 +196,9 @@ async def known(api: Api) -> dict[str, object]:
         "task": str(task),
         "erased": str(erased),
         "event": (await api.get("/v1/events?limit=1")).json["items"][0]["id"],
+        "subscription": subscription,
+        "replay": replay,
+        "delivery": (await api.get(f"/v1/deliveries?task={task}")).json["items"][0]["id"],
         "batch": batches[0]["id"],
         "token": api.callback_path(task).rpartition("/")[2],
         "callback": callbacks["items"][0]["id"],

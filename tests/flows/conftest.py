@@ -22,7 +22,7 @@ EMPTIED = (
         "lanes",
     ),
     "api_keys",
-    *("tasks", "erased_tasks", "slots", "accounts", "batches"),
+    *("tasks", "erased_tasks", "slots", "accounts", "batches", "replays"),
 )
 
 

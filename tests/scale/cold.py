@@ -47,6 +47,15 @@ COLD = {
     ),
     "drop_callbacks": "callbacks that came while their task was being erased",
     "limit_waits": SMALL,
+    **dict.fromkeys(
+        (
+            *("oldest_kept", "insert_replay", "running_replay", "get_replay", "list_replays"),
+            *("cancel_replay", "credit_replays", "advance_replay", "put_off_replay"),
+            *("settle_replay", "forget_replays"),
+        ),
+        "a small table: replays, or partitions by name",
+    ),
+    "rotate_signing_secret": ONCE,
     "insert_batch": "one row, at the rate of batches",
     "raise_incarnation": START,
     "server": START,

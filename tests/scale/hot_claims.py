@@ -13,8 +13,7 @@ DELIVERIES = (
         "deliveries_of",
         "deliveries_pkey",
     ),
-    # Both find one event of one day; the planner takes the smaller one.
-    *("events_pkey", "events_by_id", "task_payloads_pkey", "subscriptions_pkey"),
+    *("events_pkey", "task_payloads_pkey", "subscriptions_pkey"),
 )
 LANES = 194
 """So many lanes there are: of subscriptions, and of hosts."""

@@ -79,13 +79,15 @@ READS = {
     "latest_retry": hot(lambda s: (s.ended[0],), 10, 20, "tasks_retries"),
     "timeline": hot(
         lambda s: (s.ended[0], None, None, None, 50),
-        50,
+        # The subscription of each delivery is looked for among all of them, while these are few.
+        1000,
         1000,
         "history_of",
         "callbacks_of",
         "events_of",
         "attempts_of",
         "deliveries_of",
+        "task_payloads_pkey",
     ),
     "feed_head": hot(lambda s: (), 1, 5),
     "read_feed": hot(
@@ -106,7 +108,7 @@ READS = {
     "read_feed_of_task": hot(
         lambda s: ("default", 0, 0, 0, None, 100, s.ended[50]), 100, 1000, "events_of"
     ),
-    "get_event": hot(lambda s: ("default", s.event_id), 50, 200, "events_by_id"),
+    "get_event": hot(lambda s: ("default", s.event_id), 50, 200, "events_named"),
     "feed_lag": hot(lambda s: (), 100, 500, "events_feed"),
     "count_pending": hot(
         lambda s: (10_000,),

@@ -24,6 +24,7 @@ class Sample:
     sending: Sequence[Any]
     due: Any
     pending: Sequence[Any]
+    ended_deliveries: Sequence[Any]
     callback_id: int
     event_id: UUID
     event: Any
@@ -77,6 +78,11 @@ async def draw(conn: Any) -> Sample:
             BATCH,
         ),
         event_id=await conn.fetchval("SELECT id FROM callboard.events ORDER BY seq DESC LIMIT 1"),
+        ended_deliveries=await conn.fetch(
+            "SELECT created_at, id FROM callboard.deliveries WHERE state = 'delivered' AND id % 97 = 5"
+            " ORDER BY id LIMIT $1",
+            BATCH,
+        ),
         callback_id=await conn.fetchval("SELECT max(id) - 1000 FROM callboard.callbacks"),
         event=await conn.fetchrow(
             "SELECT incarnation, xid::text::bigint AS xid, seq, task_uuid FROM callboard.events"

@@ -223,6 +223,7 @@ async def pass_time(pool: Pool, seconds: float) -> None:
         ("lanes", ("failing_since", "blocked_since", "blocked_until", "send_at")),
         ("accounts", of_accounts),
         ("slots", ("taken_at",)),
+        ("replays", ("due_at", "look_at")),
     )
     for table, columns in moving:
         moved = ", ".join(f"{c} = {c} - make_interval(secs => $1)" for c in columns)

@@ -14,6 +14,7 @@ from service.core.task import Policy
 from service.flows.accept import Accept, Defaults
 from service.flows.accounts import Accounts
 from service.flows.admit import Admit
+from service.flows.again import Again, AgainPolicy
 from service.flows.apply import Applied, Apply, Change
 from service.flows.batcher import Batcher
 from service.flows.conclude import Conclude
@@ -29,6 +30,7 @@ from service.flows.orphans import Orphans
 from service.flows.pending import Pending
 from service.flows.receive import Incoming, Receive
 from service.flows.reconcile import Reconcile
+from service.flows.replay import Replay
 from service.flows.submit import Submit
 from service.flows.subscribe import Subscribe
 from service.flows.tail import Tail
@@ -86,6 +88,8 @@ class House:
     feed: Feed
     tail: Tail
     subscribe: Subscribe
+    again: Again
+    replay: Replay
     admit: Admit
     upkeep: Upkeep
     accounts: Accounts
@@ -191,6 +195,8 @@ def make_house(
         feed=Feed(pool),
         tail=Tail(pool, wake, poll_s=0.2, most_readers=50),
         subscribe=Subscribe(pool, dice, vault),
+        again=Again(pool, wake, dice, vault, AgainPolicy(retention_days=30, rate=50)),
+        replay=Replay(pool, wake),
         admit=Admit(pool, dice, [API_KEY]),
         upkeep=Upkeep(pool, retention_days=30),
         accounts=accounts,

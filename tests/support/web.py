@@ -149,6 +149,7 @@ async def serving(
         feed=house.feed,
         tail=house.tail,
         subscribe=house.subscribe,
+        again=house.again,
         admit=house.admit,
         accounts=house.accounts,
         receive=house.receive,

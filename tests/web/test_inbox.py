@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from schemas.api.callbacks import CallbackPage, CallbackView
-from service.web.inbox import cut
+from service.wire.cut import cut
 from tests.support.fakes import said
 from tests.support.web import Api
 

@@ -20,7 +20,8 @@ WHERE n.task_uuid IN (SELECT s.task_uuid FROM staying AS s)
 ORDER BY n.position
 
 -- name: timeline
--- Everything that happened to a task, oldest first. `rank` puts causes before effects of the same moment.
+-- Everything that happened to a task, oldest first. `rank` puts causes before effects of the same moment. Of deliveries,
+-- every attempt; those that were not tried yet as they stand. Their URLs are cut down to hosts before they are shown.
 -- $1 uuid task
 -- $2 timestamptz after this moment, or null
 -- $3 integer its rank
@@ -39,12 +40,27 @@ SELECT * FROM (
          jsonb_build_object('id', e.id, 'sequence', e.sequence)
   FROM callboard.events AS e WHERE e.task_uuid = $1::uuid
   UNION ALL
-  SELECT a.at, 5, a.id, 'delivery', CASE WHEN a.error IS NULL THEN 'delivered' ELSE 'failed' END, NULL, NULL,
-         jsonb_build_object('id', a.delivery_id, 'event', d.event_id, 'subscription', d.subscription_id,
-                            'attempt', a.no, 'status', a.status, 'error', a.error,
+  SELECT d.created_at, 5, d.id, 'delivery', d.state, NULL, NULL,
+         jsonb_build_object('id', (extract(epoch FROM d.created_at) * 1000000)::bigint || '-' || d.id,
+                            'event', d.event_id, 'subscription', d.subscription_id, 'kind', t.kind, 'url', t.url)
+  FROM callboard.deliveries AS d, LATERAL (
+    SELECT (SELECT s.kind FROM callboard.subscriptions AS s WHERE s.id = d.subscription_id) AS kind,
+           CASE WHEN d.subscription_id IS NULL
+                THEN (SELECT p.notify_url FROM callboard.task_payloads AS p WHERE p.task_uuid = $1::uuid)
+                ELSE (SELECT s.url FROM callboard.subscriptions AS s WHERE s.id = d.subscription_id) END AS url) AS t
+  WHERE d.task_uuid = $1::uuid AND d.attempts = 0
+  UNION ALL
+  SELECT a.at, 6, a.id, 'delivery', CASE WHEN a.error IS NULL THEN 'delivered' ELSE 'failed' END, NULL, NULL,
+         jsonb_build_object('id', (extract(epoch FROM d.created_at) * 1000000)::bigint || '-' || d.id,
+                            'event', d.event_id, 'subscription', d.subscription_id, 'kind', t.kind, 'url', t.url,
+                            'attempt', a.no, 'status', a.status, 'error', a.error, 'address', a.address,
                             'durationMs', a.duration_ms)
   FROM callboard.attempts AS a
-  JOIN callboard.deliveries AS d ON d.id = a.delivery_id AND d.task_uuid = a.task_uuid
+  JOIN callboard.deliveries AS d ON d.id = a.delivery_id AND d.task_uuid = a.task_uuid, LATERAL (
+    SELECT (SELECT s.kind FROM callboard.subscriptions AS s WHERE s.id = d.subscription_id) AS kind,
+           CASE WHEN d.subscription_id IS NULL
+                THEN (SELECT p.notify_url FROM callboard.task_payloads AS p WHERE p.task_uuid = $1::uuid)
+                ELSE (SELECT s.url FROM callboard.subscriptions AS s WHERE s.id = d.subscription_id) END AS url) AS t
   WHERE a.task_uuid = $1::uuid
 ) AS entries
 WHERE $2::timestamptz IS NULL OR (at, rank, id) > ($2::timestamptz, $3::integer, $4::bigint)
