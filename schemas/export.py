@@ -18,12 +18,16 @@ from schemas.api.batches import BatchCanceled, BatchPage, BatchView
 from schemas.api.callbacks import CallbackPage, CallbackView
 from schemas.api.estimates import EstimateRequest, EstimateView
 from schemas.api.events import EventPage
+from schemas.api.keys import PublicKeySet
 from schemas.api.problem import Problem
 from schemas.api.subscriptions import (
+    RotateOptions,
     SigningSecret,
     SubscriptionCreate,
     SubscriptionCreated,
     SubscriptionPage,
+    SubscriptionPatch,
+    SubscriptionTested,
     SubscriptionView,
 )
 from schemas.api.tasks import RetryOptions, Submission, TaskPage, TaskView, TimelinePage
@@ -46,13 +50,17 @@ MODELS: dict[str, type[BaseModel]] = {
     "api.estimate-request": EstimateRequest,
     "api.event-page": EventPage,
     "api.problem": Problem,
+    "api.public-keys": PublicKeySet,
     "api.retry-options": RetryOptions,
+    "api.rotate-options": RotateOptions,
     "api.signing-secret": SigningSecret,
     "api.submission": Submission,
     "api.subscription": SubscriptionView,
     "api.subscription-create": SubscriptionCreate,
     "api.subscription-created": SubscriptionCreated,
     "api.subscription-page": SubscriptionPage,
+    "api.subscription-patch": SubscriptionPatch,
+    "api.subscription-tested": SubscriptionTested,
     "api.task": TaskView,
     "api.task-page": TaskPage,
     "api.timeline-page": TimelinePage,

@@ -1,7 +1,7 @@
-"""Encryption of secrets at rest: what is stored can only be read with a key that is not.
+"""Encryption of secrets at rest, and Ed25519 keys; both by the `cryptography` package.
 
-Fernet (AES-128-CBC with HMAC-SHA256) of the `cryptography` package. Keys rotate: the first one seals,
-all of them open.
+What is stored can only be read with a key that is not: Fernet (AES-128-CBC with HMAC-SHA256). Keys rotate: the first
+one seals, all of them open.
 """
 
 import base64
@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 KEY_BYTES = 32
 
@@ -63,6 +64,21 @@ def parse_key(text: str) -> bytes:
 def fingerprint(key: bytes) -> str:
     """Name a key without telling it; for any key of 16 random bytes or more."""
     return hashlib.sha256(b"callboard key fingerprint\0" + key).hexdigest()[:16]
+
+
+def new_private_key() -> bytes:
+    """Make an Ed25519 key: its seed of 32 bytes (RFC 8032)."""
+    return Ed25519PrivateKey.generate().private_bytes_raw()
+
+
+def public_key(seed: bytes) -> bytes:
+    """Give the 32 bytes of the public half of an Ed25519 key."""
+    return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+
+
+def sign_ed25519(seed: bytes, message: bytes) -> bytes:
+    """Sign; the same key and message give the same 64 bytes."""
+    return Ed25519PrivateKey.from_private_bytes(seed).sign(message)
 
 
 def _checked(key: bytes) -> bytes:

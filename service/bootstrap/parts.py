@@ -11,6 +11,7 @@ from service import __version__
 from service.bootstrap import fault_points
 from service.bootstrap.host import is_dead, myself
 from service.bootstrap.keys import callback_keys, make_keyring, make_vault
+from service.bootstrap.targets import make_check
 from service.bootstrap.upstreams import make_upstreams, policies, seconds
 from service.clock import SystemDice
 from service.core.url_guard import check_url
@@ -32,6 +33,8 @@ from service.flows.operate import Operate
 from service.flows.orphans import Orphans
 from service.flows.others import Others
 from service.flows.pending import Pending
+from service.flows.ping import Ping
+from service.flows.publish import Publish
 from service.flows.receive import Receive
 from service.flows.reconcile import Reconcile
 from service.flows.submit import Submit
@@ -158,6 +161,10 @@ async def make_parts(
         erase=Erase(pool, wake),
         look=Look(pool, wake, views),
         subscribe=Subscribe(pool, dice, vault),
+        ping=Ping(
+            pool, dice, vault, sinks, source=source, timeout_s=settings.delivery_timeout_seconds
+        ),
+        publish=Publish(pool),
         admit=admit,
         accounts=accounts,
         receive=receive,
@@ -169,6 +176,7 @@ async def make_parts(
         dice=dice,
         check_url=check_url,
         version=__version__,
+        check_target=make_check(SINKS),
     )
     takeover = Takeover(pool, me, is_dead)
     return Parts(flows, deps, admit, apply, receive, takeover, make_keyring(settings, pool))

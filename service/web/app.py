@@ -11,6 +11,7 @@ from service.web import (
     about_batches,
     about_erasure,
     about_process,
+    about_subscriptions,
     accounts,
     batches,
     callbacks,
@@ -43,6 +44,8 @@ class Route:
 
 
 ACCOUNT = "{provider}/{account}"
+SUBSCRIPTION, SIGNING = "/v1/subscriptions/{id}", "/v1/signing-secret"
+PUBLIC_KEYS = "/.well-known/webhooks-keys"
 ROUTES = (
     Route("POST", "/v1/tasks", tasks.submit, operations.SUBMIT),
     Route("GET", "/v1/tasks", tasks.page, operations.LIST_TASKS),
@@ -57,11 +60,17 @@ ROUTES = (
     Route("POST", "/v1/batches/{id}/cancel", batches.cancel, about_batches.CANCEL),
     Route("POST", "/v1/estimates", estimates.make, operations.ESTIMATE),
     Route("GET", "/v1/events", events.feed, operations.FEED),
-    Route("POST", "/v1/subscriptions", subscriptions.create, operations.SUBSCRIBE),
-    Route("GET", "/v1/subscriptions", subscriptions.page, operations.LIST_SUBSCRIPTIONS),
-    Route("GET", "/v1/subscriptions/{id}", subscriptions.show, operations.SHOW_SUBSCRIPTION),
-    Route("DELETE", "/v1/subscriptions/{id}", subscriptions.delete, operations.DELETE_SUBSCRIPTION),
-    Route("GET", "/v1/signing-secret", subscriptions.signing_secret, operations.SIGNING_SECRET),
+    Route("POST", "/v1/subscriptions", subscriptions.create, about_subscriptions.SUBSCRIBE),
+    Route("GET", "/v1/subscriptions", subscriptions.page, about_subscriptions.LIST),
+    Route("GET", SUBSCRIPTION, subscriptions.show, about_subscriptions.SHOW),
+    Route("PATCH", SUBSCRIPTION, subscriptions.change, about_subscriptions.CHANGE),
+    Route("DELETE", SUBSCRIPTION, subscriptions.delete, about_subscriptions.DELETE),
+    Route("POST", f"{SUBSCRIPTION}/test", subscriptions.test, about_subscriptions.TEST),
+    Route(
+        "POST", f"{SUBSCRIPTION}/rotate-secret", subscriptions.rotate, about_subscriptions.ROTATE
+    ),
+    Route("GET", PUBLIC_KEYS, subscriptions.public_keys, about_subscriptions.PUBLIC_KEYS),
+    Route("GET", SIGNING, subscriptions.signing_secret, about_subscriptions.SIGNING_SECRET),
     Route("GET", "/v1/accounts", accounts.every, about_accounts.LIST_ACCOUNTS),
     Route("GET", f"/v1/accounts/{ACCOUNT}", accounts.show, about_accounts.SHOW_ACCOUNT),
     Route("POST", f"/v1/accounts/{ACCOUNT}/pause", accounts.pause, about_accounts.PAUSE_ACCOUNT),

@@ -12,12 +12,15 @@ from service.flows.erase import Erase
 from service.flows.gather import Gather
 from service.flows.look import Look
 from service.flows.operate import Operate
+from service.flows.ping import Ping
+from service.flows.publish import Publish
 from service.flows.receive import Incoming, Receive
 from service.flows.subscribe import Subscribe
 from service.flows.upkeep import Upkeep
 from service.flows.upstreams import Upstreams
 from service.observe import Health, Metrics
 from service.ports import Dice
+from service.web.subscription_bodies import CheckTarget, check_target
 
 MIB = 2**20
 
@@ -46,6 +49,8 @@ class Deps:
     erase: Erase
     look: Look
     subscribe: Subscribe
+    ping: Ping
+    publish: Publish
     admit: Admit
     accounts: Accounts
     receive: Receive
@@ -58,3 +63,4 @@ class Deps:
     check_url: Callable[[str], None]
     version: str
     limits: Limits = field(default_factory=Limits)
+    check_target: CheckTarget = check_target

@@ -26,6 +26,8 @@ from service.flows.look import Look
 from service.flows.operate import Operate
 from service.flows.orphans import Orphans
 from service.flows.pending import Pending
+from service.flows.ping import Ping
+from service.flows.publish import Publish
 from service.flows.receive import Incoming, Receive
 from service.flows.reconcile import Reconcile
 from service.flows.submit import Submit
@@ -82,6 +84,8 @@ class House:
     erase: Erase
     look: Look
     subscribe: Subscribe
+    ping: Ping
+    publish: Publish
     admit: Admit
     upkeep: Upkeep
     accounts: Accounts
@@ -183,6 +187,10 @@ def make_house(
         erase=Erase(pool, wake),
         look=Look(pool, wake, views),
         subscribe=Subscribe(pool, dice, vault),
+        ping=Ping(
+            pool, dice, vault, {"webhook": sink, "file": sink}, source=PUBLIC_URL, timeout_s=2.0
+        ),
+        publish=Publish(pool, keep_s=0),
         admit=Admit(pool, dice, [API_KEY]),
         upkeep=Upkeep(pool, retention_days=30),
         accounts=accounts,

@@ -147,6 +147,8 @@ async def serving(
         erase=house.erase,
         look=house.look,
         subscribe=house.subscribe,
+        ping=house.ping,
+        publish=house.publish,
         admit=house.admit,
         accounts=house.accounts,
         receive=house.receive,
