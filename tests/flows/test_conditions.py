@@ -1,6 +1,8 @@
 """Conditions of subscriptions: read by Postgres when they are given, met or not while events are written."""
 
 import json
+from dataclasses import replace
+from decimal import Decimal
 from uuid import UUID
 
 import pytest
@@ -92,7 +94,8 @@ async def test_a_condition_reads_costs_and_labels_of_videos(house: House, pool: 
     spring, autumn = [await processing(house, labels={"project": p}) for p in ("spring", "autumn")]
     cheap = await processing(house, labels={"project": "spring"})
     for task_uuid, cost in ((spring, "0.67"), (autumn, "0.67"), (cheap, "0.1")):
-        await house.tell(task_uuid, Report(Source.POLL, videos=(video(cost=cost),)))
+        made = replace(video(), cost=Decimal(cost))
+        await house.tell(task_uuid, Report(Source.POLL, videos=(made,)))
 
     rows = await pool.fetch(
         "SELECT d.task_uuid, e.type FROM callboard.deliveries AS d JOIN callboard.events AS e"
@@ -130,9 +133,7 @@ async def test_data_that_jsonb_does_not_take_matches_nothing_and_nothing_fails(
     (task_uuid,) = [
         UUID(item["taskUUID"])
         for item in json.loads(
-            (
-                await house.accept.submit(TENANT, [bad], many=True, scope=None, body=None)
-            ).body
+            (await house.accept.submit(TENANT, [bad], many=True, scope=None, body=None)).body
         )["items"]
     ]
     # No API takes it: numeric of Postgres ends at 131,072 digits.
