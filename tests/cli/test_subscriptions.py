@@ -1,112 +1,157 @@
-"""Subscriptions from the command line, against a service and a receiver that run."""
+"""Subscriptions from the command line, against a service in this process: each process of its own takes a second."""
 
+import asyncio
 import json
-import subprocess
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from service.cli.main import app
 from service.cli.output import Failed
 from service.cli.subscription_options import json_object, pairs, with_resets
+from service.ports import Sent
+from service.store.pool import Pool
 from tests.cli.test_cli import callboard
-from tests.support.embedded import open_home
-from tests.support.processes import API_KEY, free_port, house
-from tests.support.receiver import receiving
+from tests.support.house import API_KEY
+from tests.support.processes import free_port
+from tests.support.web import Api, serving
 
+HOOK = "https://app.example/hooks"
 CONDITION = '$.result.cost > 0.5 && $.task.labels.project == "spring"'
+FILE = ("create", "--kind", "file", "--settings", '{"path": "events.jsonl"}')
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a command printed, and its exit code; a text that `main` would print is its error."""
+
+    code: int
+    out: str
+    error: str
 
 
 class Commands:
-    """Runs `callboard subscriptions …` against a service."""
+    """Runs `callboard subscriptions …`, in a thread: the service is in this loop."""
 
-    def __init__(self, url: str) -> None:
-        self._env = {"CALLBOARD_URL": url, "CALLBOARD_API_KEY": API_KEY}
+    def __init__(self, api: Api) -> None:
+        self.api = api
+        self._env = {"CALLBOARD_URL": api.base, "CALLBOARD_API_KEY": API_KEY}
 
-    def run(self, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        return callboard("subscriptions", *args, stdin=stdin, **self._env)
+    async def run(self, *args: str, stdin: str = "") -> Ended:
+        command = ["subscriptions", *args]
+        runner = CliRunner()
+        done = await asyncio.to_thread(runner.invoke, app, command, input=stdin, env=self._env)
+        # The service logs to the same place.
+        lines = done.stdout.splitlines(keepends=True)
+        out = "".join(line for line in lines if not line.startswith("[info "))
+        if isinstance(done.exception, Failed):
+            return Ended(done.exception.code, out, done.exception.text)
+        assert isinstance(done.exception, SystemExit | None), done.exception
+        return Ended(done.exit_code, out, done.stderr)
 
-    def told(self, *args: str, code: int = 0) -> Any:
-        ended = self.run(*args, "--json")
-        assert ended.returncode == code, ended.stderr
-        return json.loads(ended.stdout)
-
-
-async def test_a_subscription_is_made_changed_tried_and_deleted() -> None:
-    with open_home() as home, house(home, {}) as running:
-        await running.ready()
-        async with receiving() as receiver:
-            commands = Commands(running.url)
-            fields = (
-                *("--type", "video.*", "--type", "task.failed", "--provider", "sync"),
-                *("--model", "sync-3", "--label", "project:spring", "--condition", CONDITION),
-                *("--header", "Authorization: Bearer abc", "--signature", "v1"),
-                *("--signature", "v1a", "--concurrency", "3", "--rate-per-minute", "90"),
-                *("--timeout", "2.5", "--include-request", "--description", "Spring"),
-            )
-            made = commands.told("create", receiver.url, *fields)
-            assert made["types"] == ["video.*", "task.failed"]
-            assert made["labels"] == {"project": "spring"}
-            assert (made["provider"], made["model"]) == ("sync", "sync-3")
-            assert (made["condition"], made["timeoutSeconds"]) == (CONDITION, 2.5)
-            assert (made["concurrency"], made["ratePerMinute"]) == (3, 90)
-            assert made["headers"] == {"Authorization": "***"}
-            assert made["publicKey"].startswith("whpk_")
-            name = made["id"]
-
-            _changes(commands, name)
-            _rotates(commands, name)
-            receiver.secret = None
-            tried = commands.run("test", name)
-            assert tried.returncode in {0, 1}
-            assert "durationMs" in tried.stdout
-            commands.told("update", name, "--url", f"http://127.0.0.1:{free_port()}/")
-            assert commands.told("test", name, code=1)["ok"] is False
-            _lists(commands, name)
-            assert commands.run("delete", name).stdout == "Deleted.\n"
-            assert commands.run("show", name).returncode == 2
+    async def told(self, *args: str, code: int = 0) -> Any:
+        ended = await self.run(*args, "--json")
+        assert ended.code == code, ended
+        return json.loads(ended.out)
 
 
-def _changes(commands: Commands, name: str) -> None:
-    changed = commands.told(
+@pytest.fixture
+async def commands(pool: Pool) -> AsyncIterator[Commands]:
+    """Serve, and run commands against it."""
+    async with serving(pool) as api:
+        yield Commands(api)
+
+
+async def test_every_field_can_be_given(commands: Commands) -> None:
+    fields = (
+        *("--type", "video.*", "--type", "task.failed", "--provider", "sync"),
+        *("--model", "sync-3", "--label", "project:spring", "--condition", CONDITION),
+        *("--header", "Authorization: Bearer abc", "--signature", "v1", "--signature", "v1a"),
+        *("--concurrency", "3", "--rate-per-minute", "90", "--timeout", "2.5", "--handshake"),
+        *("--include-request", "--description", "Spring", "--idempotency-key", "one"),
+    )
+    made = await commands.told("create", HOOK, *fields)
+    assert made["types"] == ["video.*", "task.failed"]
+    assert made["labels"] == {"project": "spring"}
+    assert (made["provider"], made["model"]) == ("sync", "sync-3")
+    assert (made["condition"], made["timeoutSeconds"]) == (CONDITION, 2.5)
+    assert (made["concurrency"], made["ratePerMinute"]) == (3, 90)
+    assert (made["includeRequest"], made["handshake"]) == (True, True)
+    assert made["headers"] == {"Authorization": "***"}
+    assert made["publicKey"].startswith("whpk_")
+    assert await commands.told("create", "--url", HOOK, *fields) == made
+
+
+async def test_what_is_given_changes_and_what_is_reset_has_its_default(commands: Commands) -> None:
+    more = ("--label", "project:spring", "--header", "X-A: 1", "--condition", CONDITION)
+    made = await commands.told("create", HOOK, *more)
+    name = made["id"]
+    changed = await commands.told(
         *("update", name, "--label", "team:a", "--reset", "labels.project"),
-        *("--reset", "condition", "--no-include-request", "--format", "batched"),
-        *("--batch-size", "10", "--reset", "headers.Authorization"),
+        *("--reset", "condition", "--include-request", "--format", "batched"),
+        *("--batch-size", "10", "--reset", "headers.X-A"),
     )
     assert changed["labels"] == {"team": "a"}
     assert (changed["condition"], changed["headers"]) == (None, {})
     assert (changed["format"], changed["batchSize"]) == ("batched", 10)
-    assert commands.told("disable", name)["disabledReason"] == "user"
-    assert commands.told("enable", name)["enabled"] is True
-    assert commands.told("update", name, "--reset", "format")["format"] == "structured"
-    assert "Say what to change" in commands.run("update", name).stderr
+    again = await commands.told("update", name, "--reset", "format", "--no-include-request")
+    assert (again["format"], again["includeRequest"]) == ("structured", False)
+    assert (await commands.told("disable", name))["disabledReason"] == "user"
+    assert (await commands.told("enable", name))["enabled"] is True
+    assert "Say what to change" in (await commands.run("update", name)).error
 
 
-def _rotates(commands: Commands, name: str) -> None:
-    rotated = commands.told("rotate-secret", name, "--overlap", "60")
+async def test_a_test_exits_1_when_it_did_not_arrive(commands: Commands) -> None:
+    name = (await commands.told("create", HOOK))["id"]
+    assert (await commands.told("test", name))["ok"] is True
+    commands.api.house.sink.answers.append(Sent(ok=False, error="timeout"))
+    assert (await commands.told("test", name, code=1))["error"] == "timeout"
+    assert "durationMs" in (await commands.run("test", name)).out
+
+
+async def test_a_secret_is_shown_by_what_makes_it(commands: Commands) -> None:
+    made = await commands.run("create", HOOK)
+    name, secret = made.out.splitlines()
+    assert secret.startswith("secret: whsec_")
+    rotated = await commands.told("rotate-secret", name, "--overlap", "60")
     assert rotated["secret"].startswith("whsec_")
-    assert "secret: whsec_" in commands.run("rotate-secret", name).stdout
+    assert "secret: whsec_" in (await commands.run("rotate-secret", name)).out
+    assert "secret" not in (await commands.run("show", name)).out.split()
 
 
-def _lists(commands: Commands, name: str) -> None:
-    settings = ("--settings", '{"path": "events.jsonl"}')
-    file = commands.told("create", "--kind", "file", *settings, "--disabled")
-    assert (file["secret"], file["enabled"]) == (None, False)
-    assert [s["id"] for s in commands.told("list")["items"]] == [name, file["id"]]
-    assert [s["id"] for s in commands.told("list", "--kind", "file")["items"]] == [file["id"]]
-    assert [s["id"] for s in commands.told("list", "--enabled")["items"]] == [name]
-    assert "no (user)" in commands.run("list").stdout
-    wrong = commands.run("create", "http://a.example", "--condition", "$.a", "--timeout", "99")
-    assert wrong.returncode == 2
-    assert "/condition" in wrong.stderr
-    assert "/timeoutSeconds" in wrong.stderr
-    secret = commands.run(
-        *("create", "--kind", "file", *settings, "--credentials-stdin"), stdin='{"a": "tok"}'
-    )
-    assert "/credentials" in secret.stderr
+async def test_lists_are_whole_and_can_be_narrowed(commands: Commands) -> None:
+    hook = (await commands.told("create", HOOK))["id"]
+    file = (await commands.told(*FILE, "--disabled"))["id"]
+
+    async def listed(*options: str) -> list[str]:
+        return [s["id"] for s in (await commands.told("list", *options))["items"]]
+
+    assert await listed() == [hook, file]
+    assert await listed("--kind", "file") == [file]
+    assert await listed("--enabled") == [hook]
+    assert await listed("--disabled") == [file]
+    assert "no (user)" in (await commands.run("list")).out
+    assert (await commands.run("delete", hook)).out == "Deleted.\n"
+    assert (await commands.run("show", hook)).code == 2
+
+
+async def test_what_is_wrong_is_named_with_exit_2(commands: Commands) -> None:
+    wrong = await commands.run("create", HOOK, "--condition", "$.a", "--timeout", "99")
+    assert wrong.code == 2
+    assert "/condition" in wrong.error
+    assert "/timeoutSeconds" in wrong.error
+    secret = await commands.run(*FILE, "--credentials-stdin", stdin='{"a": "tok-5e1f"}')
+    assert "/credentials" in secret.error
+    assert "tok-5e1f" not in secret.error
+    assert (await commands.run("create", HOOK, "--url", HOOK)).error == "Give the URL once."
 
 
 def test_nobody_at_the_url_is_exit_3() -> None:
-    assert Commands(f"http://127.0.0.1:{free_port()}").run("list").returncode == 3
+    env = {"CALLBOARD_URL": f"http://127.0.0.1:{free_port()}", "CALLBOARD_API_KEY": API_KEY}
+    assert callboard("subscriptions", "list", **env).returncode == 3
 
 
 def test_pairs_are_split_at_the_first_mark_and_not_repeated_when_wrong() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,7 +14,7 @@ from service.store.pool import Pool
 from service.web.subscription_bodies import check_target, read_patch
 from service.wire.subscriptions import Document
 from tests.support.fakes import said
-from tests.support.flows import TENANT, Wire, blocked, call_back, one, processing, subscribed
+from tests.support.flows import TENANT, Wire, blocked, call_back, processing, subscribed
 from tests.support.house import House, make_house
 
 WRITERS, TASKS = 4, 12
@@ -185,7 +186,12 @@ async def test_a_condition_that_is_there_is_not_read_again(house: House, pool: P
 
 async def test_credentials_are_sealed_merged_and_never_shown(house: House, pool: Pool) -> None:
     given = {"user": "u", "password": "tok-5e1f"}
-    fields = {"kind": "broker", "url": None, "settings": {"subject": "s"}, "credentials": given}
+    fields: dict[str, Any] = {
+        "kind": "broker",
+        "url": None,
+        "settings": {"subject": "s"},
+        "credentials": given,
+    }
     subscription = await subscribed(house, **fields)
     row = await house.subscribe.get(TENANT, subscription)
     assert b"tok-5e1f" not in row["credentials"]
@@ -199,4 +205,3 @@ async def test_credentials_are_sealed_merged_and_never_shown(house: House, pool:
     changed = await house.subscribe.change(TENANT, subscription, redo)
     assert seen[0]["credentials"] == given
     assert json.loads(house.vault.open(changed["credentials"])) == {"user": "u", "password": "new"}
-    assert await one(house)

@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +10,7 @@ from service.clock import SystemDice
 from service.store.pool import Pool
 from tests.support.fakes import said
 from tests.support.flows import call_back, processing, subscribed
-from tests.support.house import House, make_house
+from tests.support.house import make_house
 
 EVENTS = ("task.processing", "video.completed", "task.completed")
 PATTERNS = ("*", "task.*", "video.*", "batch.*", "subscription.*", *EVENTS, "task.failed")
