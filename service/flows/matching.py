@@ -3,9 +3,10 @@
 Matching reads the subscriptions in there, so a subscription whose creation or change was answered misses nothing
 (`subscriptions.fence` closes the gap between reading and committing).
 
-What a condition costs: nothing where no candidate has one. Else one more statement for all that is written together:
-on two cores, about 30 us for the statement, 4 us for each KiB of data that is read, and 3 us for each pair of an
-event and a condition. Only conditions that take time in proportion to the data are taken (`core.condition`).
+What a condition costs: nothing where no candidate has one. Else one more statement for all that is written together;
+measured on two cores: 80 us for the statement, 10 us for each event of 1 KiB that is read, 4 us for each pair of an
+event and a condition. Only conditions that take time in proportion to the data are taken (`core.condition`): the
+worst one of 512 characters takes 11 ms on the largest metadata.
 """
 
 import json

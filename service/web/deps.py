@@ -41,7 +41,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Deps:
-    """Everything that handlers call. `check_url` raises `core.url_guard.UrlRefused`."""
+    """Everything that handlers call.
+
+    `check_url` raises `core.url_guard.UrlRefused`; `check_target` says what is wrong with a kind of target.
+    """
 
     accept: Accept
     gather: Gather
