@@ -133,7 +133,7 @@ def _of_others(kind: str, body: Mapping[str, Any]) -> Iterator[tuple[Where, str]
             )
     if body.get("handshake") is True:
         yield ("handshake",), f"Only a webhook is asked for its consent, not the kind {kind}"
-    if body.get("format", "structured") in {"binary", "standard", "batched"}:
+    if body.get("format", "structured") in ("binary", "standard", "batched"):
         yield ("format",), f"The kind {kind} is sent the format structured"
 
 
