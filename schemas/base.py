@@ -22,6 +22,12 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 Where = tuple[str | int, ...]
+WORDS = {
+    "extra_forbidden": "There is no such field",
+    "missing": "This field is required",
+    "null_forbidden": "Input should not be null",
+}
+"""Where pydantic's own words speak of Python, by its type of fault."""
 
 
 class Strict(BaseModel):

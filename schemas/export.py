@@ -24,13 +24,17 @@ from schemas.api.deliveries import (
 )
 from schemas.api.estimates import EstimateRequest, EstimateView
 from schemas.api.events import EventPage
+from schemas.api.keys import PublicKeySet
 from schemas.api.problem import Problem
 from schemas.api.replays import ReplayPage, ReplayRequest, ReplayView
 from schemas.api.subscriptions import (
+    RotateOptions,
     SigningSecret,
     SubscriptionCreate,
     SubscriptionCreated,
     SubscriptionPage,
+    SubscriptionPatch,
+    SubscriptionTested,
     SubscriptionView,
 )
 from schemas.api.tasks import RetryOptions, Submission, TaskPage, TaskView, TimelinePage
@@ -59,7 +63,9 @@ MODELS: dict[str, type[BaseModel]] = {
     "api.replay": ReplayView,
     "api.replay-page": ReplayPage,
     "api.replay-request": ReplayRequest,
+    "api.public-keys": PublicKeySet,
     "api.retry-options": RetryOptions,
+    "api.rotate-options": RotateOptions,
     "api.signing-secret": SigningSecret,
     "api.signing-secret-rotate": SigningSecretRotate,
     "api.signing-secret-rotated": SigningSecretRotated,
@@ -68,6 +74,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "api.subscription-create": SubscriptionCreate,
     "api.subscription-created": SubscriptionCreated,
     "api.subscription-page": SubscriptionPage,
+    "api.subscription-patch": SubscriptionPatch,
+    "api.subscription-tested": SubscriptionTested,
     "api.task": TaskView,
     "api.task-page": TaskPage,
     "api.timeline-page": TimelinePage,

@@ -29,7 +29,8 @@ The way of one task:
 2. `workers.loop` claims with a place of an account (`flows.accounts`); `flows.submit` keeps the first bytes, commits
    `sent_at`, sends (`providers.x.client`).
 3. The upstream calls `web.callbacks`; `flows.receive` keeps it and applies it in the same commit, in groups.
-4. `flows.apply` locks, asks `core.decide`, writes state, history, results, events and deliveries at once.
+4. `flows.apply` locks, asks `core.decide`, writes state, history, results, events and deliveries at once;
+   `flows.matching` says to which subscriptions they go.
 5. `flows.deliver` claims deliveries lane by lane (`flows.shares`, `core.breaker`) and sends them (`sinks`), signed, in order,
    again until they arrive; `flows.record` keeps what became of them, `flows.disable` ends what is gone.
 

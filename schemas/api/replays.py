@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from schemas.api.pages import Page
-from schemas.api.subscriptions import EventPattern
+from schemas.api.subscription_fields import EventPattern
 from schemas.base import Request, Strict, Whole
 
 MOST_PER_SECOND = 1000

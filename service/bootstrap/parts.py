@@ -11,6 +11,7 @@ from service.bootstrap import fault_points
 from service.bootstrap.host import is_dead, myself
 from service.bootstrap.keys import callback_keys, make_keyring, make_vault
 from service.bootstrap.sinks import make_sinks
+from service.bootstrap.targets import make_check
 from service.bootstrap.upstreams import make_upstreams, open_sessions, policies, seconds
 from service.clock import SystemDice
 from service.core.breaker import Limits as BreakerLimits
@@ -35,6 +36,8 @@ from service.flows.operate import Operate
 from service.flows.orphans import Orphans
 from service.flows.others import Others
 from service.flows.pending import Pending
+from service.flows.ping import Ping
+from service.flows.publish import Publish
 from service.flows.receive import Receive
 from service.flows.reconcile import Reconcile
 from service.flows.replay import Replay
@@ -47,6 +50,8 @@ from service.flows.views import Views
 from service.flows.wake import Wake
 from service.observe import Health, Metrics
 from service.settings import Settings
+from service.sinks import SINKS
+from service.sinks.plugins import find
 from service.store.pool import Pool
 from service.web.deps import Deps, Limits
 from service.workers.roles import Flows, Role
@@ -183,6 +188,16 @@ async def make_parts(
         tail=tail,
         subscribe=Subscribe(pool, dice, vault),
         again=Again(pool, wake, dice, vault, again),
+        ping=Ping(
+            pool,
+            dice,
+            vault,
+            sinks,
+            source=source,
+            timeout_s=settings.delivery_timeout_seconds,
+            public_url=settings.own_url,
+        ),
+        publish=Publish(pool),
         admit=admit,
         accounts=accounts,
         receive=receive,
@@ -195,6 +210,7 @@ async def make_parts(
         check_url=check_url,
         version=__version__,
         limits=Limits(beat_s=settings.stream_beat_seconds),
+        check_target=make_check({**SINKS, **find(SINKS).plugins}),
     )
     takeover = Takeover(pool, me, is_dead)
     return Parts(flows, deps, admit, apply, receive, takeover, make_keyring(settings, pool))

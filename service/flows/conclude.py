@@ -22,11 +22,12 @@ import structlog
 
 from service.core.errors import Unavailable
 from service.core.event import BATCH_COMPLETED
-from service.flows.fanout import Fanout, deliveries_of_batch
+from service.flows.fanout import Fanout
+from service.flows.matching import deliveries_of
 from service.flows.views import Views
 from service.flows.wake import Topic, Wake
 from service.ports import Dice
-from service.store import batches, outbox, subscriptions
+from service.store import batches, outbox
 from service.store.events import NewEvent
 from service.store.pool import Pool, connection, transaction
 
@@ -71,8 +72,7 @@ class Conclude:
             )
             if not await batches.finish(conn, batch.id, locked.now, event.id):
                 return False
-            rows = await subscriptions.live(conn, [batch.tenant])
-            out = deliveries_of_batch(event, rows)
+            out = await deliveries_of(conn, event)
             await outbox.write(conn, locked.now, self._fanout.source, [event], out)
         self._wake.ring([Topic.DELIVER, Topic.EVENTS])
         log.info("batch.completed", batch_id=str(batch_id), tasks=batch.total)

@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 
 from service.core.event import SUBSCRIPTION_DISABLED
-from service.flows.fanout import deliveries_of_batch
+from service.flows.matching import deliveries_of
 from service.ports import Dice, Sent
 from service.store import outbox, subscriptions
 from service.store.events import NewEvent
@@ -65,7 +65,5 @@ class Disable:
         event = NewEvent(
             self._dice.uuid(), row["tenant"], SUBSCRIPTION_DISABLED, row["id"], sequence, data
         )
-        live = await subscriptions.live(conn, [row["tenant"]])
-        others = [other for other in live if other["id"] != row["id"]]
-        out = deliveries_of_batch(event, others)
+        out = [d for d in await deliveries_of(conn, event) if d.subscription_id != row["id"]]
         await outbox.write(conn, row["disabled_at"], self._source, [event], out)

@@ -1,21 +1,17 @@
-"""Events and their deliveries, made while they are written: part of step 4.
+"""Events and their deliveries, made while they are written: part of step 4. Who wants them says `flows.matching`."""
 
-Matching reads the subscriptions inside the writing transaction, so a subscription whose creation was answered
-misses nothing (`subscriptions.fence` closes the gap between reading and committing).
-"""
-
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from service.core.event import matches
+from service.core.event import About
 from service.core.lanes import lane_of_url
 from service.core.states import FINAL, State
 from service.core.task import Card, Result, Task
+from service.flows.matching import Candidate, Listeners, those_that_match
 from service.ports import Dice
-from service.store import subscriptions, tasks
+from service.store import tasks
 from service.store.events import NewDelivery, NewEvent
 from service.store.pool import Conn, Record
 from service.wire.events import event_data
@@ -56,7 +52,8 @@ class Fanout:
         )
         if not tenants:
             return written
-        rows = await subscriptions.live(conn, tenants)
+        listeners = await Listeners.load(conn, tenants)
+        candidates: list[Candidate] = []
         for applied in moved:
             if applied.decision is None:
                 continue
@@ -65,7 +62,11 @@ class Fanout:
                 card = cards[task.task_uuid]
                 event = self._event(written, task, card, said.type, said.result_index)
                 written.events.append(event)
-                written.deliveries += _deliveries(event, task, card, rows)
+                about = About(task.provider, task.model, card.labels)
+                candidates += listeners.candidates(event, about)
+                if card.notify_url is not None:
+                    candidates.append(_to_notify_url(event, card.notify_url))
+        written.deliveries = await those_that_match(conn, candidates)
         return written
 
     def _event(
@@ -89,46 +90,10 @@ def _as_it_began(task: Task) -> Task:
     return replace(task, state=State.PROCESSING, results=pending, finished_at=None, error=None)
 
 
-def _deliveries(
-    event: NewEvent, task: Task, card: Card, rows: Sequence[Record]
-) -> list[NewDelivery]:
-    out = [
-        NewDelivery(
-            event.tenant, event.id, event.task_uuid, row["id"], not row["enabled"], row["id"]
-        )
-        for row in rows
-        if _wanted(row, event, task, card)
-    ]
-    if card.notify_url is not None:
-        lane = lane_of_url(card.notify_url)
-        out.append(NewDelivery(event.tenant, event.id, event.task_uuid, None, False, lane))
-    return out
-
-
-def deliveries_of_batch(event: NewEvent, rows: Sequence[Record]) -> list[NewDelivery]:
-    """Fan the event of a batch out.
-
-    Who wants the events of one provider, or of tasks with a label, does not get it: a batch has neither, and
-    its counts would tell of tasks that are none of theirs.
-    """
-    return [
-        NewDelivery(
-            event.tenant, event.id, event.task_uuid, row["id"], not row["enabled"], row["id"]
-        )
-        for row in rows
-        if row["provider"] is None
-        and not json.loads(row["labels"])
-        and matches(row["types"], event.type)
-    ]
-
-
-def _wanted(row: Record, event: NewEvent, task: Task, card: Card) -> bool:
-    labels: dict[str, str] = json.loads(row["labels"])
-    return (
-        row["tenant"] == event.tenant
-        and row["provider"] in {None, task.provider}
-        and matches(row["types"], event.type)
-        and all(card.labels.get(key) == value for key, value in labels.items())
+def _to_notify_url(event: NewEvent, url: str) -> Candidate:
+    lane = lane_of_url(url)
+    return Candidate(
+        NewDelivery(event.tenant, event.id, event.task_uuid, None, False, lane), event.data
     )
 
 
@@ -137,15 +102,15 @@ async def missed(conn: Conn, row: Record, events: Sequence[NewEvent]) -> set[UUI
 
     `row` is the whole subscription, as it is now.
     """
-    uuids = sorted({e.task_uuid for e in events})
-    known = await tasks.get(conn, uuids)
+    known = await tasks.get(conn, sorted({e.task_uuid for e in events}))
     cards = await tasks.cards(conn, list(known))
-    wanted = set[UUID]()
+    listeners = Listeners([row])
+    candidates: list[Candidate] = []
     for event in events:
         task, card = known.get(event.task_uuid), cards.get(event.task_uuid)
-        if task is not None and card is not None and not event.type.startswith(BATCHES):
-            if _wanted(row, event, task, card):
-                wanted.add(event.id)
-        elif event.type.startswith(BATCHES) and deliveries_of_batch(event, [row]):
-            wanted.add(event.id)
-    return wanted
+        if task is not None and card is not None:
+            about = About(task.provider, task.model, card.labels)
+            candidates += listeners.candidates(event, about)
+        elif event.type.startswith(BATCHES):
+            candidates += listeners.candidates(event, None)
+    return {delivery.event_id for delivery in await those_that_match(conn, candidates)}

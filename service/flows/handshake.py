@@ -13,7 +13,7 @@ from uuid import UUID
 from service.core.handshake import CONSENT_LASTS, USUAL_RATE
 from service.ports import Asker, Consent, Outgoing, Sent, Sink, Target
 from service.store import subscriptions
-from service.store.pool import Pool, Record, connection
+from service.store.pool import Pool, Row, connection
 
 NOT_ASKED = Consent(ok=False, error="no_consent", response=b"The target was not asked to the end.")
 
@@ -29,7 +29,7 @@ class Handshake:
         self._given: dict[UUID, tuple[datetime, str, Consent]] = {}
         """When each target last consented here, at which URL."""
 
-    async def send(self, row: Record, sink: Sink, target: Target, event: Outgoing) -> Sent:
+    async def send(self, row: Row, sink: Sink, target: Target, event: Outgoing) -> Sent:
         """Send a claimed delivery; where its subscription wants the handshake, after that.
 
         Both together have the time of one attempt. Raises as `ensure` does.
@@ -50,7 +50,7 @@ class Handshake:
             address=consent.address,
         )
 
-    async def ensure(self, row: Record, sink: Asker, target: Target) -> Consent:
+    async def ensure(self, row: Row, sink: Asker, target: Target) -> Consent:
         """Give the consent there is, or ask for it; whoever needs it meanwhile gets the same answer.
 
         `row` has the subscription's `subscription_id`, `url`, `allowed_at`, `allowed_rate` and
@@ -74,7 +74,7 @@ class Handshake:
             answer.set_result(consent)
         return consent
 
-    def _known(self, row: Record) -> Consent | None:
+    def _known(self, row: Row) -> Consent | None:
         """Give the consent of the row; or one that came after the row was read."""
         given = self._given.get(row["subscription_id"])
         if given is not None and row["now"] <= given[0] and row["url"] == given[1]:
@@ -83,7 +83,7 @@ class Handshake:
         fresh = since is not None and row["now"] - since < CONSENT_LASTS
         return Consent(ok=True, rate=row["allowed_rate"]) if fresh else None
 
-    async def _ask(self, row: Record, sink: Asker, target: Target) -> Consent:
+    async def _ask(self, row: Row, sink: Asker, target: Target) -> Consent:
         asked, url = row["subscription_id"], row["url"]
         self._given.pop(asked, None)
         consent = await sink.ask(target, self.origin, row["rate_per_minute"] or USUAL_RATE)

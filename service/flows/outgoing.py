@@ -15,7 +15,7 @@ from service.flows.shares import BATCHED, Usual, timeout_s
 from service.flows.subscribe import SECRET_BYTES
 from service.ports import Dice, Outgoing, Target
 from service.store import subscriptions
-from service.store.pool import Pool, Record, connection
+from service.store.pool import Pool, Record, Row, connection
 from service.vault import Vault
 from service.wire.events import with_request
 from service.wire.formats import BATCH_CONTENT_TYPE, batch, slim
@@ -87,7 +87,27 @@ class Packing:
             return Packed(target, self._outgoing(row, signing, max_bytes))
         return self._batch(parcel, target, signing, max_bytes)
 
-    def _target(self, row: Record) -> Target:
+    async def pack_event(self, row: Row, event: StoredEvent, max_bytes: int | None) -> Packed:
+        """Make an event ready that is no delivery; raises VaultError for secrets that no key opens.
+
+        `row` has the columns of a claimed delivery that are its subscription's, and `now`.
+        """
+        secrets, keys = await self._secrets(row)
+        rendered = slim(row["format"], event, max_bytes, self._public_url)
+        outgoing = Outgoing(
+            event.id,
+            event.type,
+            event.subject,
+            rendered.body,
+            rendered.content_type,
+            int(row["now"].timestamp()),
+            secrets,
+            headers=rendered.headers,
+            private_keys=keys,
+        )
+        return Packed(self._target(row), outgoing)
+
+    def _target(self, row: Row) -> Target:
         if row["subscription_id"] is None:
             return Target("webhook", row["notify_url"], {}, self._usual.timeout_s)
         return Target(
@@ -154,7 +174,7 @@ class Packing:
         )
         return Packed(target, event, frozenset(left_out))
 
-    async def _secrets(self, row: Record) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    async def _secrets(self, row: Row) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
         """Open what signs: the present secrets and keys, and the ones before while they overlap."""
         if row["subscription_id"] is not None:
             now_and_before = row["secret"], row["previous_secret"]

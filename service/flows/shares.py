@@ -16,7 +16,7 @@ from service.flows.floor import FloorPolicy
 from service.store import lanes
 from service.store.deliveries import Share
 from service.store.lanes import EVERYTHING, Floors
-from service.store.pool import Conn, Record
+from service.store.pool import Conn, Record, Row
 
 BATCHED = "batched"
 LANES_AT_ONCE = 200
@@ -108,7 +108,7 @@ def _fair(free: int, own: int) -> int:
     return max((free - own + 1) // 2, 0)
 
 
-def timeout_s(row: Record, usual: Usual) -> float:
+def timeout_s(row: Row, usual: Usual) -> float:
     """Say how long an attempt may take."""
     return float(row["timeout_s"] or usual.timeout_s)
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import asyncpg
 
@@ -19,6 +19,15 @@ else:
     Pool = asyncpg.Pool
     Single = Conn = asyncpg.Connection
 Record: TypeAlias = asyncpg.Record
+
+
+class Row(Protocol):
+    """A row, or what was put together to be read like one."""
+
+    def __getitem__(self, key: str, /) -> Any:
+        """Give a column."""
+        ...
+
 
 AWAY = (
     OSError,

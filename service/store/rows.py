@@ -30,7 +30,12 @@ def fault_json(fault: Fault | None) -> str | None:
 
 def json_text(value: object) -> str:
     """Write JSON that a jsonb column takes; NUL is left out."""
-    return _NUL.sub(r"\1", json.dumps(value, ensure_ascii=False))
+    return without_nul(json.dumps(value, ensure_ascii=False))
+
+
+def without_nul(text: str) -> str:
+    """Leave NUL out of JSON text: no jsonb can hold one."""
+    return _NUL.sub(r"\1", text) if "\\u0000" in text else text
 
 
 def fault_of(text: str | None) -> Fault | None:

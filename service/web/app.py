@@ -13,6 +13,7 @@ from service.web import (
     about_erasure,
     about_events,
     about_process,
+    about_subscriptions,
     accounts,
     batches,
     callbacks,
@@ -48,7 +49,8 @@ class Route:
 
 
 ACCOUNT = "{provider}/{account}"
-SUBSCRIPTION = "/v1/subscriptions/{id}"
+SUBSCRIPTION, SIGNING = "/v1/subscriptions/{id}", "/v1/signing-secret"
+PUBLIC_KEYS = "/.well-known/webhooks-keys"
 ROUTES = (
     Route("POST", "/v1/tasks", tasks.submit, operations.SUBMIT),
     Route("GET", "/v1/tasks", tasks.page, operations.LIST_TASKS),
@@ -66,11 +68,17 @@ ROUTES = (
     Route("GET", "/v1/events/stream", stream.stream, about_events.STREAM),
     Route("GET", "/v1/events/{id}", events.show, about_events.SHOW),
     Route("GET", "/v1/events/{id}/data", events.data, about_events.DATA),
-    Route("POST", "/v1/subscriptions", subscriptions.create, operations.SUBSCRIBE),
-    Route("GET", "/v1/subscriptions", subscriptions.page, operations.LIST_SUBSCRIPTIONS),
-    Route("GET", "/v1/subscriptions/{id}", subscriptions.show, operations.SHOW_SUBSCRIPTION),
-    Route("DELETE", "/v1/subscriptions/{id}", subscriptions.delete, operations.DELETE_SUBSCRIPTION),
-    Route("GET", "/v1/signing-secret", subscriptions.signing_secret, operations.SIGNING_SECRET),
+    Route("POST", "/v1/subscriptions", subscriptions.create, about_subscriptions.SUBSCRIBE),
+    Route("GET", "/v1/subscriptions", subscriptions.page, about_subscriptions.LIST),
+    Route("GET", SUBSCRIPTION, subscriptions.show, about_subscriptions.SHOW),
+    Route("PATCH", SUBSCRIPTION, subscriptions.change, about_subscriptions.CHANGE),
+    Route("DELETE", SUBSCRIPTION, subscriptions.delete, about_subscriptions.DELETE),
+    Route("POST", f"{SUBSCRIPTION}/test", subscriptions.test, about_subscriptions.TEST),
+    Route(
+        "POST", f"{SUBSCRIPTION}/rotate-secret", subscriptions.rotate, about_subscriptions.ROTATE
+    ),
+    Route("GET", PUBLIC_KEYS, subscriptions.public_keys, about_subscriptions.PUBLIC_KEYS),
+    Route("GET", SIGNING, subscriptions.signing_secret, about_subscriptions.SIGNING_SECRET),
     Route(
         "POST",
         "/v1/signing-secret/rotate",

@@ -14,6 +14,8 @@ from service.flows.feed import Feed
 from service.flows.gather import Gather
 from service.flows.look import Look
 from service.flows.operate import Operate
+from service.flows.ping import Ping
+from service.flows.publish import Publish
 from service.flows.receive import Incoming, Receive
 from service.flows.subscribe import Subscribe
 from service.flows.tail import Tail
@@ -21,6 +23,7 @@ from service.flows.upkeep import Upkeep
 from service.flows.upstreams import Upstreams
 from service.observe import Health, Metrics
 from service.ports import Dice
+from service.web.subscription_bodies import CheckTarget, check_target
 
 MIB = 2**20
 
@@ -45,7 +48,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Deps:
-    """Everything that handlers call. `check_url` raises `core.url_guard.UrlRefused`."""
+    """Everything that handlers call.
+
+    `check_url` raises `core.url_guard.UrlRefused`; `check_target` says what is wrong with a kind of target.
+    """
 
     accept: Accept
     gather: Gather
@@ -56,6 +62,8 @@ class Deps:
     tail: Tail
     subscribe: Subscribe
     again: Again
+    ping: Ping
+    publish: Publish
     admit: Admit
     accounts: Accounts
     receive: Receive
@@ -68,3 +76,4 @@ class Deps:
     check_url: Callable[[str], None]
     version: str
     limits: Limits = field(default_factory=Limits)
+    check_target: CheckTarget = check_target

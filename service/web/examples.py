@@ -49,7 +49,23 @@ SUBSCRIPTIONS: Final[dict[str, object]] = {
         "types": ["video.*", "task.failed"],
         "labels": {"project": "spring-campaign"},
     },
+    "expensiveVideos": {
+        "url": "https://app.example/hooks",
+        "types": ["video.completed"],
+        "condition": '$.result.cost > 0.5 && $.task.labels.project == "spring"',
+        "headers": {"Authorization": "Bearer 5e1f"},
+        "signatures": ["v1", "v1a"],
+        "concurrency": 4,
+    },
     "file": {"kind": "file", "settings": {"path": "events.jsonl"}},
+}
+PATCHES: Final[dict[str, object]] = {
+    "pause": {"enabled": False},
+    "narrow": {
+        "types": ["task.*"],
+        "condition": 'exists($.results[*] ? (@.state == "failed"))',
+        "labels": {"project": None},
+    },
 }
 REPLAYS: Final[dict[str, object]] = {
     "givenUp": {"since": "2026-01-31T12:00:00Z", "state": "failed"},

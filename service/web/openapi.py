@@ -49,6 +49,8 @@ class Operation:
     parameters: Sequence[Parameter] = ()
     body: type[BaseModel] | None = None
     body_required: bool = True
+    media: Sequence[str] = ("application/json",)
+    """What the body may be sent as."""
     examples: Mapping[str, object] = field(default_factory=dict)
     """Good bodies by name."""
     array_of: int = 0
@@ -136,7 +138,7 @@ def _body(operation: Operation, model: type[BaseModel], components: dict[str, Sc
     content: Schema = {"schema": schema}
     if operation.examples:
         content["examples"] = {n: {"value": v} for n, v in operation.examples.items()}
-    media = operation.lines or ("application/json",)
+    media = operation.lines or operation.media
     return {
         "required": operation.body_required,
         "content": dict.fromkeys(media, content),

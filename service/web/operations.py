@@ -4,13 +4,6 @@ from typing import Final, get_args
 
 from schemas.api.callbacks import CallbackPage, CallbackView, Outcome
 from schemas.api.estimates import EstimateRequest, EstimateView
-from schemas.api.subscriptions import (
-    SigningSecret,
-    SubscriptionCreate,
-    SubscriptionCreated,
-    SubscriptionPage,
-    SubscriptionView,
-)
 from schemas.api.tasks import (
     Provider,
     RetryOptions,
@@ -151,51 +144,6 @@ ESTIMATE = Operation(
     body=EstimateRequest,
     examples=examples.ESTIMATES,
     problems=[400, 408, 413, 415, 422],
-)
-SUBSCRIBE = Operation(
-    "createSubscription",
-    "Say where events are to go",
-    "subscriptions",
-    {
-        201: Reply(
-            "With its secret, which is shown this once.",
-            [SubscriptionCreated],
-            headers={"Location": "Where it is."},
-        )
-    },
-    about="It misses no event that is written after the answer.",
-    body=SubscriptionCreate,
-    examples=examples.SUBSCRIPTIONS,
-    problems=[400, 408, 413, 415, 422],
-)
-LIST_SUBSCRIPTIONS = Operation(
-    "listSubscriptions",
-    "List subscriptions, oldest first",
-    "subscriptions",
-    {200: Reply("A page.", [SubscriptionPage])},
-    parameters=[limit(100, 50), CURSOR],
-    problems=[400],
-)
-SHOW_SUBSCRIPTION = Operation(
-    "getSubscription",
-    "Show a subscription",
-    "subscriptions",
-    {200: Reply("The subscription.", [SubscriptionView])},
-    problems=[400, 404],
-)
-DELETE_SUBSCRIPTION = Operation(
-    "deleteSubscription",
-    "Delete a subscription; what was not delivered to it is canceled",
-    "subscriptions",
-    {204: Reply("It is gone.")},
-    problems=[400, 404],
-)
-SIGNING_SECRET = Operation(
-    "getSigningSecret",
-    "Show the secret that signs what goes to a notifyURL",
-    "subscriptions",
-    {200: Reply("The secret.", [SigningSecret])},
-    problems=[400],
 )
 LIST_CALLBACKS = Operation(
     "listCallbacks",

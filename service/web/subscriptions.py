@@ -1,41 +1,67 @@
 """Subscriptions, and the secret that signs what goes to a notifyURL."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
 
-import orjson
 from aiohttp import web
 
-from schemas.api.subscriptions import SubscriptionCreate
-from service.core.errors import FieldError, Invalid
-from service.core.url_guard import UrlRefused
-from service.flows.subscribe import Wanted
-from service.web.answers import Row, json_of
-from service.web.body import json_body
+from schemas.api.subscriptions import RotateOptions
+from service.core.errors import Malformed
+from service.core.jwk import key_set
+from service.flows.idempotent import scope
+from service.web.answers import json_of
+from service.web.body import json_body, optional_json_body
 from service.web.keys import DEPS, TENANT
 from service.web.query import Query, path_uuid
+from service.web.subscription_bodies import read_new, read_patch
+from service.web.tasks import answered, idempotency_key
 from service.wire.api import parse_body
+from service.wire.subscriptions import subscription_view
 
 SECRET = {"Cache-Control": "no-store"}
+KEYS_S = 300
+"""How long public keys may be kept by those who verify."""
+WORDS = {"true": True, "false": False}
 
 
 async def create(request: web.Request) -> web.Response:
     """Make a subscription; its secret is shown this once."""
     deps = request.app[DEPS]
     Query(request)
-    wanted = _wanted(await json_body(request), deps.check_url)
-    row, secret = await deps.subscribe.create(request[TENANT], wanted)
-    headers = {"Location": f"/v1/subscriptions/{row['id']}", **SECRET}
-    return json_of(_shown(row) | {"secret": secret}, status=201, headers=headers)
+    key = idempotency_key(request)
+    body = await json_body(request)
+    draft = read_new(body, deps.check_url, deps.check_target)
+    tenant = request[TENANT]
+    where = scope(tenant, "POST", "/v1/subscriptions", key)
+    answer = answered(await deps.subscribe.create(tenant, draft, scope=where, body=body))
+    answer.headers.update(SECRET)
+    return answer
+
+
+async def change(request: web.Request) -> web.Response:
+    """Change a subscription by a merge patch."""
+    deps = request.app[DEPS]
+    Query(request)
+    subscription_id = path_uuid(request, "subscription")
+    patch = await json_body(request)
+    redo = partial(
+        read_patch, patch=patch, url_check=deps.check_url, target_check=deps.check_target
+    )
+    row = await deps.subscribe.change(request[TENANT], subscription_id, redo)
+    return json_of(subscription_view(row))
 
 
 async def page(request: web.Request) -> web.Response:
     """List subscriptions, oldest first."""
-    query = Query(request, "limit", "cursor")
+    query = Query(request, "kind", "enabled", "limit", "cursor")
+    word = query.word("enabled", tuple(WORDS))
     found = await request.app[DEPS].subscribe.page(
-        request[TENANT], query.one("cursor"), query.limit(100, 50)
+        request[TENANT],
+        query.one("cursor"),
+        query.limit(100, 50),
+        kind=query.one("kind"),
+        enabled=None if word is None else WORDS[word],
     )
-    items = [_shown(row) for row in found.items]
+    items = [subscription_view(row) for row in found.items]
     return json_of({"items": items, "nextCursor": found.next_cursor})
 
 
@@ -43,7 +69,8 @@ async def show(request: web.Request) -> web.Response:
     """Show a subscription."""
     Query(request)
     subscription_id = path_uuid(request, "subscription")
-    return json_of(_shown(await request.app[DEPS].subscribe.get(request[TENANT], subscription_id)))
+    row = await request.app[DEPS].subscribe.get(request[TENANT], subscription_id)
+    return json_of(subscription_view(row))
 
 
 async def delete(request: web.Request) -> web.Response:
@@ -54,57 +81,41 @@ async def delete(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
+async def rotate(request: web.Request) -> web.Response:
+    """Give a subscription a new secret; it is shown this once."""
+    Query(request)
+    subscription_id = path_uuid(request, "subscription")
+    key = idempotency_key(request)
+    options = parse_body(RotateOptions, await optional_json_body(request))
+    tenant = request[TENANT]
+    where = scope(tenant, "POST", f"/v1/subscriptions/{subscription_id}/rotate-secret", key)
+    answer = answered(
+        await request.app[DEPS].subscribe.rotate(
+            tenant, subscription_id, options.overlapSeconds, scope=where
+        )
+    )
+    answer.headers.update(SECRET)
+    return answer
+
+
+async def test(request: web.Request) -> web.Response:
+    """Send a test event now, and show what came back."""
+    Query(request)
+    subscription_id = path_uuid(request, "subscription")
+    if await optional_json_body(request) != {}:
+        raise Malformed("A test has no body, or an empty object.")
+    return json_of(await request.app[DEPS].ping.send(request[TENANT], subscription_id))
+
+
+async def public_keys(request: web.Request) -> web.Response:
+    """Give the public keys that verify v1a, to anybody."""
+    Query(request)
+    keys = await request.app[DEPS].publish.keys()
+    return json_of(key_set(keys), headers={"Cache-Control": f"public, max-age={KEYS_S}"})
+
+
 async def signing_secret(request: web.Request) -> web.Response:
     """Show the tenant's default secret."""
     Query(request)
     secret = await request.app[DEPS].subscribe.signing_secret(request[TENANT])
     return json_of({"secret": secret}, headers=SECRET)
-
-
-def _wanted(body: object, check_url: Callable[[str], None]) -> Wanted:
-    refused = _refused_url(body, check_url)
-    try:
-        given = parse_body(SubscriptionCreate, body)
-    except Invalid as error:
-        known = any(fault.pointer == "/url" for fault in error.errors)
-        raise Invalid(errors=error.errors + (() if known else refused)) from None
-    if refused:
-        raise Invalid(errors=refused)
-    return Wanted(
-        kind=given.kind or "webhook",
-        url=given.url,
-        settings={} if given.settings is None else given.settings.model_dump(),
-        types=given.types,
-        provider=given.provider,
-        labels=given.labels,
-        format=given.format,
-        include_request=given.includeRequest,
-    )
-
-
-def _refused_url(body: object, check_url: Callable[[str], None]) -> tuple[FieldError, ...]:
-    """Say what is wrong with the URL as a place to call, apart from its being one."""
-    url = body.get("url") if isinstance(body, Mapping) else None
-    if not isinstance(url, str):
-        return ()
-    try:
-        check_url(url)
-    except UrlRefused as error:
-        return (FieldError("/url", str(error)),)
-    return ()
-
-
-def _shown(row: Row) -> dict[str, Any]:
-    return {
-        "id": str(row["id"]),
-        "kind": row["kind"],
-        "url": row["url"],
-        "settings": orjson.loads(row["settings"]),
-        "types": list(row["types"]),
-        "provider": row["provider"],
-        "labels": orjson.loads(row["labels"]),
-        "format": row["format"],
-        "includeRequest": row["include_request"],
-        "enabled": row["enabled"],
-        "createdAt": row["created_at"],
-    }

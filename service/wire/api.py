@@ -9,19 +9,13 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from schemas.api.tasks import Submission, TaskState
+from schemas.base import WORDS
 from service.core.errors import FieldError, Invalid, Malformed
 from service.core.settle import UNKNOWN
 from service.core.states import ResultState, State
 from service.core.task import Card, Fault, Result, Task
 
 Body = TypeVar("Body", bound=BaseModel)
-
-TEXTS = {
-    "extra_forbidden": "There is no such field",
-    "missing": "This field is required",
-    "null_forbidden": "Input should not be null",
-}
-"""Where pydantic's own words speak of Python, by its type of fault."""
 
 
 def read_json(raw: bytes, what: str = "The body") -> object:
@@ -55,7 +49,7 @@ def parse_body(model: type[Body], body: object, prefix: str = "") -> Body:
         return model.model_validate(body)
     except ValidationError as error:
         faults = [
-            FieldError(prefix + _place(fault["loc"]), TEXTS.get(fault["type"], fault["msg"]))
+            FieldError(prefix + _place(fault["loc"]), WORDS.get(fault["type"], fault["msg"]))
             for fault in error.errors(include_url=False, include_input=False)
         ]
     # Raised out here, so that no input hangs on to the error as its context.
@@ -162,9 +156,9 @@ def public_state(state: State) -> TaskState:
 
 def _place(loc: tuple[str | int, ...]) -> str:
     """Point to the member whose key is wrong, where pydantic adds a step `[key]` to its place."""
-    of_key = loc[2:] == (
-        "[key]",
-    )  # the only objects with free keys are labels, at the top of a body
+    of_key = (
+        loc[2:] == ("[key]",)
+    )  # the only objects with free keys that are checked are labels and headers, at the top of a body
     return json_pointer(loc[:2] if of_key else loc)
 
 

@@ -23,7 +23,7 @@ from tests.support.web import Api, serving
 FOLDER, PACKAGE, VERSION = ".venv-sdk-schemathesis", "schemathesis", "4.32.5"
 SEED, EXAMPLES = 20261121, 25
 LIMIT_S = 120
-"""How long the run may take; on two cores of its own it takes a sixth of it."""
+"""How long the run may take; on two cores that eight others share it takes half of it."""
 
 HOOKS = """
 import schemathesis
@@ -119,7 +119,8 @@ parameters = {{ "path.provider" = "runware", "path.account" = "default" }}
 # A body that fits the schema may be 422 here: inside `request` the rules of the provider hold, which URL
 # may be called is no matter of its shape, nor is an Idempotency-Key that came with another body before.
 [[operations]]
-include-operation-id = ["submitTasks", "submitBatch", "estimateCost", "createSubscription", "retryTask", "replaySubscription"]
+include-operation-id = ["submitTasks", "submitBatch", "estimateCost", "createSubscription", "updateSubscription",
+  "rotateSubscriptionSecret", "retryTask", "replaySubscription"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 422, "5xx"]
 """
 

@@ -40,16 +40,23 @@ def collisions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return noted
 
 
-async def test_a_deadlock_would_be_noted(pool: Pool, collisions: list[str]) -> None:
+async def test_a_deadlock_would_be_noted_and_a_create_begins_again(
+    pool: Pool, collisions: list[str]
+) -> None:
     async def collide(conn: object) -> None:
         await conn.execute("DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$")  # type: ignore[attr-defined]  # a connection
 
     wire = Wire(pool)
     house = make_house(wire.pool)
     wire.before["fence_subscriptions"] = collide
-    with pytest.raises(Unavailable):
-        await subscribed(house)
+    assert await stored_kind(pool, await subscribed(house)) == "webhook"
     assert collisions == ["collided"]
+
+
+async def stored_kind(pool: Pool, subscription: UUID) -> str:
+    sql = "SELECT kind FROM callboard.subscriptions WHERE id = $1"
+    kind: str = await pool.fetchval(sql, subscription)
+    return kind
 
 
 async def test_everything_at_once_on_the_same_tasks_never_deadlocks(

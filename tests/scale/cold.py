@@ -21,7 +21,11 @@ COLD = {
         ("insert_key", "lock_keys", "list_keys", "revoke_key", "account_keys"), OPERATOR
     ),
     **dict.fromkeys(
-        ("insert_subscription", "list_subscriptions", "get_subscription"),
+        (
+            *("insert_subscription", "list_subscriptions", "get_subscription", "lock_subscription"),
+            *("update_subscription", "reopen_subscription", "disable_subscription"),
+            *("rotate_secret", "read_condition"),
+        ),
         OPERATOR,
     ),
     **dict.fromkeys(
@@ -45,6 +49,8 @@ COLD = {
         ),
         "at the rate of people; which indexes they use is shown by tests/flows/test_erase.py",
     ),
+    "match_conditions": "no table: it reads what it is given",
+    "public_keys": "a small table, at most once a second in a process",
     "drop_callbacks": "callbacks that came while their task was being erased",
     "limit_waits": SMALL,
     **dict.fromkeys(

@@ -13,8 +13,8 @@ from service.core.inputs import Answer
 from service.core.states import MOVES, CallbackOutcome, ResultState, State
 from service.core.task import FirstSend, Task
 from service.flows.accept import Submission
+from service.flows.draft import Draft, Wanted
 from service.flows.fanout import TERMINAL
-from service.flows.subscribe import Wanted
 from service.ports import RawCallback
 from service.store import tasks
 from service.store.keys import Scope
@@ -190,8 +190,9 @@ async def subscribed(house: House, types: Sequence[str] = ("*",), **more: Any) -
     """Subscribe a target."""
     fields: dict[str, Any] = {"kind": "webhook", "url": "https://app.example/hooks", "settings": {}}
     fields |= {"provider": None, "labels": {}, "format": "structured", "include_request": False}
-    row, _ = await house.subscribe.create(TENANT, Wanted(types=types, **(fields | more)))
-    return cast("UUID", row["id"])
+    wanted = Wanted(types=types, **(fields | more))
+    answer = await house.subscribe.create(TENANT, Draft(wanted, condition=wanted.condition))
+    return UUID(json.loads(answer.body)["id"])
 
 
 async def task(pool: Pool, task_uuid: UUID) -> Task:

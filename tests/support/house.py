@@ -28,6 +28,8 @@ from service.flows.look import Look
 from service.flows.operate import Operate
 from service.flows.orphans import Orphans
 from service.flows.pending import Pending
+from service.flows.ping import Ping
+from service.flows.publish import Publish
 from service.flows.receive import Incoming, Receive
 from service.flows.reconcile import Reconcile
 from service.flows.replay import Replay
@@ -90,6 +92,8 @@ class House:
     subscribe: Subscribe
     again: Again
     replay: Replay
+    ping: Ping
+    publish: Publish
     admit: Admit
     upkeep: Upkeep
     accounts: Accounts
@@ -197,6 +201,10 @@ def make_house(
         subscribe=Subscribe(pool, dice, vault),
         again=Again(pool, wake, dice, vault, AgainPolicy(retention_days=30, rate=50)),
         replay=Replay(pool, wake),
+        ping=Ping(
+            pool, dice, vault, {"webhook": sink, "file": sink}, source=PUBLIC_URL, timeout_s=2.0
+        ),
+        publish=Publish(pool, keep_s=0),
         admit=Admit(pool, dice, [API_KEY]),
         upkeep=Upkeep(pool, retention_days=30),
         accounts=accounts,

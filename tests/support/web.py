@@ -150,6 +150,8 @@ async def serving(
         tail=house.tail,
         subscribe=house.subscribe,
         again=house.again,
+        ping=house.ping,
+        publish=house.publish,
         admit=house.admit,
         accounts=house.accounts,
         receive=house.receive,

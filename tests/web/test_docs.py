@@ -93,15 +93,16 @@ def operations() -> list[dict[str, Any]]:
 
 
 def bodies() -> list[Any]:
-    """List (path, media type, body) of every example of a body."""
+    """List (method, path, media type, body) of every example of a body."""
     found = []
     for path, item in DOCUMENT["paths"].items():
-        content = item.get("post", {}).get("requestBody", {}).get("content", {})
-        for media, shown in content.items():
-            found += [
-                pytest.param(path, media, e["value"], id=f"{path}-{media}-{n}")
-                for n, e in shown.get("examples", {}).items()
-            ]
+        for method, operation in item.items():
+            content = operation.get("requestBody", {}).get("content", {})
+            for media, shown in content.items():
+                found += [
+                    pytest.param(method.upper(), path, media, e["value"], id=f"{path}-{media}-{n}")
+                    for n, e in shown.get("examples", {}).items()
+                ]
     return found
 
 
@@ -129,19 +130,22 @@ def recent(body: dict[str, object]) -> dict[str, object]:
     return body | {n: (now - (last - at)).isoformat() for n, at in given.items()}
 
 
-@pytest.mark.parametrize(("path", "media", "body"), bodies())
-async def test_an_example_of_a_body_is_taken(api: Api, path: str, media: str, body: object) -> None:
+@pytest.mark.parametrize(("method", "path", "media", "body"), bodies())
+async def test_an_example_of_a_body_is_taken(
+    api: Api, method: str, path: str, media: str, body: object
+) -> None:
     if path == "/v1/subscriptions/{id}/replay" and isinstance(body, dict):
-        path = path.format(id=await subscription(api))
         # Retention has taken the day that stands in the example.
         body = recent(body)
-    if "{id}" in path:
+    if path.startswith("/v1/subscriptions/"):
+        path = path.format(id=await subscription(api))
+    elif "{id}" in path:
         task_uuid = await api.made(request={"model": "klingai:5@3"})
         await api.post(f"/v1/tasks/{task_uuid}/cancel")
         path = path.format(id=task_uuid)
     path = path.format(provider="runware", account="default")
     data = body if isinstance(body, str) else json.dumps(body)
-    reply = await api.call("POST", path, data=data.encode(), headers={"Content-Type": media})
+    reply = await api.call(method, path, data=data.encode(), headers={"Content-Type": media})
 
     assert 200 <= reply.status < 300, reply.raw
 
@@ -158,8 +162,8 @@ async def test_an_example_of_a_parameter_is_taken(
 
 
 def test_every_body_and_every_text_to_be_written_by_hand_has_an_example() -> None:
-    with_body = {route.path for route in ROUTES if route.operation.body is not None}
-    assert {case.values[0] for case in bodies()} == with_body
+    with_body = {(r.method, r.path) for r in ROUTES if r.operation.body is not None}
+    assert {case.values[:2] for case in bodies()} == with_body
     assert {(path, name) for path, name, _ in queries()} >= {
         ("/v1/tasks", "label"),
         ("/v1/tasks", "model"),

@@ -61,11 +61,11 @@ async def test_a_file_is_not_signed(api: Api) -> None:
         ({"url": "http://0x7f000001/"}, ["/url"]),
         ({"url": "http://user:secret@app.example", "types": []}, ["/types", "/url"]),
         ({"url": HOOK, "types": ["task.gone"]}, ["/types/0"]),
-        ({"url": HOOK, "kind": "nats"}, ["/kind"]),
+        ({"url": HOOK, "kind": "carrier-pigeon"}, ["/kind", "/url"]),
         ({"url": HOOK, "labels": {"a": 1}, "x": 1}, ["/labels/a", "/x"]),
         ({"url": HOOK, "kind": "file"}, ["/settings", "/url"]),
         ({"kind": "file", "settings": {"path": "../x"}}, ["/settings/path"]),
-        ({"url": HOOK, "format": "binary"}, ["/format"]),
+        ({"url": HOOK, "format": "xml"}, ["/format"]),
     ],
 )
 async def test_wrong_fields_are_named(api: Api, body: object, pointers: list[str]) -> None:
