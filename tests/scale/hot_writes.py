@@ -120,7 +120,12 @@ SENDS = {
         "deliveries_of",
     ),
     "delete_subscription": hot(
-        lambda s: ("default", s.due["target"]), 5000, 50_000, "deliveries_order", "deliveries_held"
+        lambda s: ("default", s.due["target"]),
+        5000,
+        50_000,
+        "deliveries_order",
+        "deliveries_held",
+        "deliveries_lane",
     ),
     "drop_old_idempotency_keys": hot(lambda s: (), 100, 1000, "idempotency_keys_age"),
     "keep_first_send": hot(
