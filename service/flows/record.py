@@ -80,10 +80,14 @@ class Recorder:
                 return
             raise
         for (_, answer), one in zip(group, recorded, strict=True):
-            if not answer.done():
+            if answer.done():
+                continue
+            if isinstance(one, Exception):
+                answer.set_exception(one)
+            else:
                 answer.set_result(one)
 
-    async def _recorded(self, group: Sequence[Outcome]) -> list[Recorded]:
+    async def _recorded(self, group: Sequence[Outcome]) -> Sequence[Recorded | Exception]:
         for collision in range(1, COLLISIONS + 1):
             try:
                 return await self._once(group)
@@ -99,14 +103,11 @@ class Recorder:
                 return [await self._alone(outcome) for outcome in group]
         return await self._once(group)
 
-    async def _alone(self, outcome: Outcome) -> Recorded:
+    async def _alone(self, outcome: Outcome) -> Recorded | Exception:
         try:
             return (await self._once([outcome]))[0]
-        except Unavailable:
-            raise
-        except Exception:
-            log.exception("delivery.not_recorded", lane=str(outcome.lane))
-            return Recorded(0)
+        except Exception as error:  # noqa: BLE001 - whoever waits for it has to hear of it
+            return error
 
     async def _once(self, group: Sequence[Outcome]) -> list[Recorded]:
         made = [m for outcome in group for m in outcome.made]

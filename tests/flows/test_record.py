@@ -67,7 +67,9 @@ async def test_an_outcome_that_cannot_be_stored_keeps_no_other_from_being_record
 ) -> None:
     waiting.sink.answers = [Sent(ok=False, error="no\0text")]
     claimed = await waiting.deliver.claim(100)
-    await asyncio.gather(*[waiting.deliver.work(parcel) for parcel in claimed])
+    works = [waiting.deliver.work(parcel) for parcel in claimed]
+    told = await asyncio.gather(*works, return_exceptions=True)
+    assert [error is None for error in told] == [False, True, True, True]
     assert await states(pool) == ["sending", *["delivered"] * (TASKS - 1)]
 
 
