@@ -104,9 +104,15 @@ def schema_of(model: type[BaseModel], ref_template: str = "#/$defs/{model}") -> 
     schema = model.model_json_schema(ref_template=ref_template, schema_generator=_Plain)
     if issubclass(model, Request):
         for part in (schema, *schema.get("$defs", {}).values()):
-            for name, field in part.get("properties", {}).items():
-                part["properties"][name] = _without_null(field)
+            _refuse_null(part)
     return schema
+
+
+def _refuse_null(part: dict[str, Any]) -> None:
+    for name, field in part.get("properties", {}).items():
+        part["properties"][name] = changed = _without_null(field)
+        for branch in changed.get("anyOf", ()):
+            _refuse_null(branch)
 
 
 def _without_null(field: dict[str, Any]) -> dict[str, Any]:

@@ -294,8 +294,7 @@ async def _history_is_lawful(pool: Pool, found: Task) -> None:
     )
     at = State.QUEUED
     for row in rows:
-        was, now = State(row["from_state"]), State(row["to_state"])
-        assert was is at
-        assert now is was or now in MOVES[was]
-        at = now
+        was, at = at, State(row["to_state"])
+        assert State(row["from_state"]) is was
+        assert at is was or at in MOVES[was]
     assert at is found.state
