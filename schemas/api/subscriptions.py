@@ -6,9 +6,9 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from schemas.api.pages import Page
-from schemas.api.tasks import Labels, Provider
-from schemas.base import HttpUrlText, Request, Strict, Where
+from ..base import HttpUrlText, Request, Strict, Where
+from .pages import Page
+from .tasks import Labels, Provider
 
 Kind = Literal["webhook", "file"]
 Format = Literal["structured"]
