@@ -23,11 +23,23 @@ from service.wire.events import event_data
 from service.wire.formats import render
 
 RAW_SECRET, RAW_OTHER, SEED = b"e" * 32, b"o" * 32, b"k" * 32
-SECRET, OTHER_SECRET = format_secret(RAW_SECRET), format_secret(RAW_OTHER)
+SECRET, SPARE_SECRET = format_secret(RAW_SECRET), format_secret(b"s" * 32)
 PUBLIC_KEY = format_public_key(public_key(SEED))
 STYLES = ("structured", "binary", "standard", "batched")
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TASK = UUID("6f2f1d6c-9d6a-4b5e-8c1e-0a4f5b6c7d8e")
+PLAN = {
+    "order": 7,
+    "next": [
+        {
+            "provider": "runware",
+            "request": {"model": "sync:3@0", "inputs": {"video": "$videoURL"}},
+            "labels": {"step": "2"},
+        },
+        {"provider": "sync", "request": {"model": "sync-3", "input": "$videoURL"}},
+    ],
+}
+"""What travels in a task's metadata: the steps after it."""
 
 
 def video_completed(
@@ -135,6 +147,7 @@ async def hostile(event: StoredEvent) -> dict[str, Arrived]:
     late = outgoing(event, sent_at=int(time.time()) - 301)
     early = outgoing(event, sent_at=int(time.time()) + 400)
     binary = await arrived(outgoing(event, "binary"))
+    unsigned = tuple(pair for pair in good.headers if not pair[0].startswith("webhook-"))
     signature = next(v for n, v in good.headers if n == "webhook-signature")
     return {
         "another secret": await arrived(outgoing(event, secrets=(RAW_OTHER,), private_keys=())),
@@ -145,7 +158,7 @@ async def hostile(event: StoredEvent) -> dict[str, Arrived]:
         "captured long ago": await arrived(late),
         "from the future": await arrived(early),
         "its time moved to now": (await arrived(late)).but(webhook_timestamp=str(int(time.time()))),
-        "no signature": replace(good, headers=good.headers[:0]),
+        "no signature": replace(good, headers=unsigned),
         "an empty signature": good.but(webhook_signature=""),
         "a broken signature": good.but(webhook_signature="v1 v1, ,v1,%% v1a,AAAA"),
         "another version": good.but(webhook_signature=signature.replace("v1", "v9")),
