@@ -129,8 +129,12 @@ def test_whatever_comes_raises_nothing_but_the_two_errors(
 
 
 def _with_new_fields(value: Any) -> Any:
+    """Add a field to every object; labels and metadata are their owner's."""
     if isinstance(value, dict):
-        return {k: _with_new_fields(v) for k, v in value.items()} | {"isNew": {"a": [1]}}
+        fields = {
+            k: v if k in {"labels", "metadata"} else _with_new_fields(v) for k, v in value.items()
+        }
+        return fields | {"isNew": {"a": [1]}}
     return [_with_new_fields(v) for v in value] if isinstance(value, list) else value
 
 
