@@ -6,7 +6,7 @@ is one, and tests use a real one.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from service.core.errors import FieldError
@@ -176,6 +176,7 @@ class Consent:
     address: str | None = None
 
 
+@runtime_checkable
 class Asker(Protocol):
     """A sink that can ask a target for its consent."""
 

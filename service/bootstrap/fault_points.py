@@ -17,7 +17,7 @@ import structlog
 from service.core.inputs import Answer, Reading
 from service.core.task import FirstSend, Task
 from service.flows.upstreams import Upstreams
-from service.ports import Dice, Outgoing, Provider, Sent, Sink, Target
+from service.ports import Asker, Consent, Dice, Outgoing, Provider, Sent, Sink, Target
 from service.settings import SettingsError
 from service.store.pool import Pool
 from service.store.queries import load_all
@@ -201,6 +201,12 @@ class FaultySink:
         sent = await self._sink.send(target, event)
         self._faults.at("deliver.after")
         return sent
+
+    async def ask(self, target: Target, origin: str, rate: int) -> Consent:
+        """Ask for consent, by a sink that can."""
+        if not isinstance(self._sink, Asker):
+            return Consent(ok=False, error="no_consent")
+        return await self._sink.ask(target, origin, rate)
 
     async def close(self) -> None:
         """Close the real one."""

@@ -17,6 +17,7 @@ from service.cli import (
     simulate,
     subscriptions,
     tasks,
+    verify,
 )
 from service.cli.output import Failed, err
 
@@ -40,6 +41,7 @@ app.command("cancel")(tasks.cancel)
 app.command("retry")(tasks.retry)
 app.command("delete")(tasks.delete)
 app.command("events")(events.events)
+app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
 app.add_typer(batches.app, name="batch")
 app.add_typer(subscriptions.app, name="subscriptions")

@@ -145,8 +145,8 @@ class WebhookSink:
         """
         peers: list[str] = []
         wishes = {handshake.REQUEST_ORIGIN: origin, handshake.REQUEST_RATE: str(rate)}
-        headers = owners(target.headers) | PLAIN | wishes
         try:
+            headers = owners(target.headers) | PLAIN | wishes
             async with self._call("OPTIONS", target, headers, peers) as got:
                 said = handshake.read_consent(
                     origin,

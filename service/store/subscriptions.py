@@ -91,3 +91,16 @@ async def set_signing_secret(conn: Conn, tenant: str, sealed: bytes) -> bytes:
 async def disable(conn: Conn, subscription_id: UUID) -> None:
     """Stop deliveries to a target that wants no more."""
     await conn.execute(SQL["disable_subscription"], subscription_id)
+
+
+async def note_consent(
+    conn: Conn, subscription_id: UUID, url: str, rate: int | None, *, ok: bool
+) -> datetime | None:
+    """Keep a target's consent, or that it gave none; answers with when, none without consent.
+
+    `rate` is deliveries a minute, none for any. Nothing is kept where the URL is another by now.
+    """
+    found: datetime | None = await conn.fetchval(
+        SQL["note_consent"], subscription_id, url, ok, rate
+    )
+    return found

@@ -40,7 +40,7 @@ def one(event: object) -> dict[str, Any]:
     return found
 
 
-VALID = {
+VALID: dict[str, dict[str, Any]] = {
     "Minimal": LEAST,
     "MinimalWithNullForOptional": LEAST
     | dict.fromkeys(("datacontenttype", "dataschema", "subject", "time")),

@@ -25,6 +25,7 @@ COLD = {
         OPERATOR,
     ),
     **dict.fromkeys(("set_signing_secret",), ONCE),
+    "note_consent": "by its primary key, once a day and target",
     **dict.fromkeys(("release_leases", "release_looks", "release_deliveries"), "at a drain"),
     **dict.fromkeys(
         ("end_leases", "end_deliveries"), "when a process died; reads what is open, once"

@@ -86,3 +86,14 @@ RETURNING t.signing_secret
 UPDATE callboard.subscriptions AS s
 SET enabled = false, disabled_at = clock_timestamp(), disabled_reason = 'gone'
 WHERE s.id = $1::uuid AND s.enabled
+
+-- name: note_consent
+-- Keep what a target said to our wish to send there, unless its URL is another by now.
+-- $1 uuid subscription
+-- $2 text the URL that was asked
+-- $3 boolean whether it consented
+-- $4 integer deliveries a minute it allows, or null for any
+UPDATE callboard.subscriptions AS s
+SET allowed_at = CASE WHEN $3::boolean THEN clock_timestamp() END, allowed_rate = CASE WHEN $3::boolean THEN $4::integer END
+WHERE s.id = $1::uuid AND s.url = $2::text
+RETURNING s.allowed_at
