@@ -40,9 +40,7 @@ def _importable(wheel: Path) -> Iterator[None]:
 @pytest.fixture
 def example(_importable: None, monkeypatch: pytest.MonkeyPatch) -> Load:
     """Give a function that loads an example's file, with its variables set."""
-    monkeypatch.setenv(
-        "CALLBOARD_WEBHOOK_SECRETS", f"{deliveries.SECRET},{deliveries.SPARE_SECRET}"
-    )
+    monkeypatch.setenv("CALLBOARD_WEBHOOK_SECRET", f"{deliveries.SECRET},{deliveries.SPARE_SECRET}")
     monkeypatch.setenv("CALLBOARD_API_KEY", API_KEY)
     return load
 

@@ -90,7 +90,7 @@ async def test_a_video_starts_the_next_step_once_however_often_its_event_comes(
     (task,) = (await api.get("/v1/tasks")).json["items"]
     assert task["provider"] == "runware"
     assert task["request"]["inputs"] == {"video": URL}
-    assert task["labels"] == {"step": "2"}
+    assert (task["taskUUID"], task["labels"]) == (str(event.id), {"step": "2"})
     assert task["metadata"] == {"order": 7, "next": PLAN["next"][1:]}
 
 

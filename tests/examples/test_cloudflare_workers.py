@@ -32,8 +32,8 @@ pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed here
 RUNNER = Path(__file__).with_name("worker_runner.mjs")
 WORKER = EXAMPLES / "cloudflare_workers" / "worker.js"
 URL = "https://video.example/$&/0.mp4?a=1"
-BY_SECRET = {"CALLBOARD_WEBHOOK_SECRETS": f"{SECRET},{SPARE_SECRET}"}
-BY_KEY = {"CALLBOARD_WEBHOOK_PUBLIC_KEYS": PUBLIC_KEY}
+BY_SECRET = {"CALLBOARD_WEBHOOK_SECRET": f"{SECRET},{SPARE_SECRET}"}
+BY_KEY = {"CALLBOARD_WEBHOOK_PUBLIC_KEY": PUBLIC_KEY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ async def test_a_video_starts_the_next_step_once_however_often_its_event_comes(
     assert await run(tmp_path, *twice, url=api.base, **keys) == Ran([204, 204], ["ack", "ack"])
     (task,) = (await api.get("/v1/tasks")).json["items"]
     assert task["request"]["inputs"] == {"video": URL}
-    assert task["labels"] == {"step": "2"}
+    assert (task["taskUUID"], task["labels"]) == (str(event.id), {"step": "2"})
     assert task["metadata"] == {"order": 7, "next": PLAN["next"][1:]}
 
 
@@ -106,9 +106,9 @@ async def test_during_a_rotation_either_secret_is_enough(tmp_path: Path) -> None
 
 async def test_without_a_key_nothing_is_taken_and_nothing_is_lost(tmp_path: Path) -> None:
     came = await arrived(outgoing(video_completed(PLAN)))
-    none = await run(tmp_path, came, CALLBOARD_WEBHOOK_SECRETS="")
+    none = await run(tmp_path, came, CALLBOARD_WEBHOOK_SECRET="")
     assert none == Ran(["Error: no secret and no public key is configured"], [])
-    wrong = await run(tmp_path, came, CALLBOARD_WEBHOOK_SECRETS="whsec_%")
+    wrong = await run(tmp_path, came, CALLBOARD_WEBHOOK_SECRET="whsec_%")
     assert wrong == Ran(["Error: a key of v1 is not base64"], [])
 
 

@@ -124,6 +124,27 @@ async def test_what_fails_is_tried_again_and_holds_up_nothing(
         await there(tmp_path / NAME)
 
 
+@pytest.mark.parametrize("steps", range(5))
+async def test_regression_an_event_at_the_very_end_does_not_keep_it_from_stopping(
+    app: Any, tmp_path: Path, steps: int
+) -> None:
+    inbox, arrived = app.Inbox(tmp_path / "inbox.sqlite"), asyncio.Event()
+    app.AGAIN_S = 30
+
+    async def waits() -> bool:
+        return bool(arrived._waiters)
+
+    working = asyncio.create_task(app.work_on(inbox, tmp_path, arrived))
+    await until(waits)
+    arrived.set()
+    for _ in range(steps):  # of the loop, between the event and the end
+        await asyncio.sleep(0)
+    working.cancel()
+    ended, _ = await asyncio.wait([working], timeout=10)
+    assert ended
+    assert working.cancelled()
+
+
 async def test_what_is_not_signed_now_and_by_us_is_refused_and_keeps_nothing(
     app: Any, tmp_path: Path
 ) -> None:

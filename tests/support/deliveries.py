@@ -28,7 +28,7 @@ PUBLIC_KEY = format_public_key(public_key(SEED))
 STYLES = ("structured", "binary", "standard", "batched")
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TASK = UUID("6f2f1d6c-9d6a-4b5e-8c1e-0a4f5b6c7d8e")
-PLAN = {
+PLAN: dict[str, Any] = {
     "order": 7,
     "next": [
         {

@@ -81,7 +81,7 @@ def make_app(secrets: list[str], database: Path) -> web.Application:
 if __name__ == "__main__":
     web.run_app(
         make_app(
-            os.environ["CALLBOARD_WEBHOOK_SECRETS"].split(","),
+            os.environ["CALLBOARD_WEBHOOK_SECRET"].split(","),
             Path(os.environ.get("DATABASE", "videos.sqlite")),
         ),
         port=int(os.environ.get("PORT", "8000")),

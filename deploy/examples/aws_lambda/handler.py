@@ -17,13 +17,15 @@ from callboard_schemas.receive import receive
 from callboard_schemas.verify import VerificationError
 
 logger = logging.getLogger(__name__)
+STARTED_BEFORE = 409
+"""There is a task of this name already."""
 REFUSED_FOR_GOOD = {400, 404, 413, 415, 422}
 """Answers of Callboard that no repetition changes."""
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Verify a delivery, start what comes next, and say yes; an exception is a 5xx, so Callboard tries again."""
-    secrets = os.environ["CALLBOARD_WEBHOOK_SECRETS"].split(",")
+    secrets = os.environ["CALLBOARD_WEBHOOK_SECRET"].split(",")
     try:
         received = receive(headers_of(event), body_of(event), secrets)
     except VerificationError as error:
@@ -60,21 +62,26 @@ def start_next(event: dict[str, Any]) -> None:
     if not steps or not video["videoURL"]:
         return
     filled = json.dumps(steps[0]).replace("$videoURL", json.dumps(video["videoURL"])[1:-1])
-    step = {**json.loads(filled), "metadata": {**metadata, "next": steps[1:]}}
+    # Named after the event, it is one task for ever: this is what makes the function idempotent.
+    step = {
+        **json.loads(filled),
+        "taskUUID": event["id"],
+        "metadata": {**metadata, "next": steps[1:]},
+    }
     request = urllib.request.Request(
         os.environ["CALLBOARD_URL"] + "/v1/tasks",
         data=json.dumps(step).encode(),
         headers={
             "Authorization": "Bearer " + os.environ["CALLBOARD_API_KEY"],
             "Content-Type": "application/json",
-            # The same key is the same task: this is what makes the function idempotent.
-            "Idempotency-Key": event["id"],
         },
     )
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            logger.info("%s started %s", task["taskUUID"], json.load(answer)["taskUUID"])
+        with urllib.request.urlopen(request, timeout=10):
+            logger.info("%s started %s", task["taskUUID"], event["id"])
     except urllib.error.HTTPError as error:
+        if error.code == STARTED_BEFORE:
+            return
         if error.code not in REFUSED_FOR_GOOD:
             raise
         logger.error("the step after %s is refused: %s", task["taskUUID"], error.read())  # noqa: TRY400 - no traceback helps

@@ -7,6 +7,7 @@
 
 const TOLERANCE_S = 300;
 const ENCODER = new TextEncoder();
+const STARTED_BEFORE = 409; // there is a task of this name already
 const REFUSED_FOR_GOOD = new Set([400, 404, 413, 415, 422]);
 
 export default {
@@ -77,8 +78,8 @@ export async function verify(headers, body, env, now = Date.now() / 1000) {
 
 /** Read the keys that are trusted; a wrong one is our own mistake, and a 5xx. */
 async function keysOf(env) {
-  const secrets = (env.CALLBOARD_WEBHOOK_SECRETS ?? "").split(",").filter(Boolean);
-  const publicKeys = (env.CALLBOARD_WEBHOOK_PUBLIC_KEYS ?? "").split(",").filter(Boolean);
+  const secrets = (env.CALLBOARD_WEBHOOK_SECRET ?? "").split(",").filter(Boolean);
+  const publicKeys = (env.CALLBOARD_WEBHOOK_PUBLIC_KEY ?? "").split(",").filter(Boolean);
   const hmac = { name: "HMAC", hash: "SHA-256" };
   const ed25519 = { name: "Ed25519" };
   const keys = await Promise.all([
@@ -134,12 +135,11 @@ async function startNext({ id, taskUUID, metadata, videoURL }, env) {
     headers: {
       Authorization: `Bearer ${env.CALLBOARD_API_KEY}`,
       "Content-Type": "application/json",
-      // The same key is the same task: this is what makes it idempotent.
-      "Idempotency-Key": id,
     },
-    body: JSON.stringify({ ...filled, metadata: { ...metadata, next: rest } }),
+    // Named after the event, it is one task for ever: this is what makes it idempotent.
+    body: JSON.stringify({ ...filled, taskUUID: id, metadata: { ...metadata, next: rest } }),
   });
-  if (answer.ok) return;
+  if (answer.ok || answer.status === STARTED_BEFORE) return;
   const text = await answer.text();
   if (!REFUSED_FOR_GOOD.has(answer.status)) throw new Error(`Callboard said ${answer.status}`);
   console.error(`the step after ${taskUUID} is refused: ${text}`);

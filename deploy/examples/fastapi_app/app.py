@@ -87,12 +87,14 @@ async def work_on(inbox: Inbox, folder: Path, arrived: asyncio.Event) -> None:
             except Exception:
                 logger.exception("event %s is tried again", event_id)
         with suppress(TimeoutError):
-            await asyncio.wait_for(arrived.wait(), AGAIN_S)
+            # Not `wait_for`: until Python 3.12 it may swallow the cancel at the end.
+            async with asyncio.timeout(AGAIN_S):
+                await arrived.wait()
 
 
 def make_app() -> FastAPI:
     """Make the application from the environment: `uvicorn --factory app:make_app`."""
-    secrets = os.environ["CALLBOARD_WEBHOOK_SECRETS"].split(",")
+    secrets = os.environ["CALLBOARD_WEBHOOK_SECRET"].split(",")
     folder = Path(os.environ.get("VIDEOS", "videos"))
     folder.mkdir(parents=True, exist_ok=True)
     inbox = Inbox(folder / "inbox.sqlite")
