@@ -34,7 +34,7 @@ check: $(VENV)/.stamp-dev  ## Format, lint, types, import rules, generated files
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports
-	@$(BIN)/mypy service schemas tests
+	@$(BIN)/mypy service schemas tests deploy/examples
 	@$(BIN)/python -m schemas.export --check
 
 format: $(VENV)/.stamp-dev  ## Format the code and write the generated files again
@@ -73,7 +73,7 @@ help:  ## Show this
 	@.venv-uv/bin/python -m pip install -q --disable-pip-version-check uv
 
 # The runtime alone is enough for `make run`; the dev stamp implies the other.
-$(VENV)/.stamp: deploy/requirements.lock pyproject.toml | $(UV)
+$(VENV)/.stamp: deploy/requirements.lock pyproject.toml schemas/__init__.py | $(UV)
 	@$(UV) venv -q --allow-existing --python $(PYTHON) $(VENV)
 	@$(UV) pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r deploy/requirements.lock
 	@$(UV) pip install -q --python $(BIN)/python --no-deps -e .

@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from schemas.verify import Headers, header_pairs
+from .verify import Headers, header_pairs
 
 Event = dict[str, Any]
 """Attributes by name, then `data` (any JSON value, or text) or `data_base64`: the JSON format's members."""

@@ -13,21 +13,21 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
-from schemas.api.accounts import AccountPage, AccountPause, AccountView
-from schemas.api.batches import BatchCanceled, BatchPage, BatchView
-from schemas.api.callbacks import CallbackPage, CallbackView
-from schemas.api.deliveries import (
+from .api.accounts import AccountPage, AccountPause, AccountView
+from .api.batches import BatchCanceled, BatchPage, BatchView
+from .api.callbacks import CallbackPage, CallbackView
+from .api.deliveries import (
     DeliveryDetail,
     DeliveryPage,
     SigningSecretRotate,
     SigningSecretRotated,
 )
-from schemas.api.estimates import EstimateRequest, EstimateView
-from schemas.api.events import EventPage
-from schemas.api.keys import PublicKeySet
-from schemas.api.problem import Problem
-from schemas.api.replays import ReplayPage, ReplayRequest, ReplayView
-from schemas.api.subscriptions import (
+from .api.estimates import EstimateRequest, EstimateView
+from .api.events import EventPage
+from .api.keys import PublicKeySet
+from .api.problem import Problem
+from .api.replays import ReplayPage, ReplayRequest, ReplayView
+from .api.subscriptions import (
     RotateOptions,
     SigningSecret,
     SubscriptionCreate,
@@ -37,12 +37,12 @@ from schemas.api.subscriptions import (
     SubscriptionTested,
     SubscriptionView,
 )
-from schemas.api.tasks import RetryOptions, Submission, TaskPage, TaskView, TimelinePage
-from schemas.base import Request
-from schemas.events.data import EVENTS, Erased
-from schemas.events.envelope import ClaimCheck
-from schemas.upstream.runware import LipSyncRequest, RunwareVideoRequest
-from schemas.upstream.sync_so import KnownModelRequest, SyncGenerateRequest
+from .api.tasks import RetryOptions, Submission, TaskPage, TaskView, TimelinePage
+from .base import Request
+from .events.data import EVENTS, Erased
+from .events.envelope import ClaimCheck
+from .upstream.runware import LipSyncRequest, RunwareVideoRequest
+from .upstream.sync_so import KnownModelRequest, SyncGenerateRequest
 
 FOLDER = Path(__file__).parent / "json"
 MODELS: dict[str, type[BaseModel]] = {

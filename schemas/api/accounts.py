@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from schemas.api.pages import Page
-from schemas.api.tasks import AccountName, Fault, Provider
-from schemas.base import Request, Strict
+from ..base import Request, Strict
+from .pages import Page
+from .tasks import AccountName, Fault, Provider
 
 Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]
 

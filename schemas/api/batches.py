@@ -5,8 +5,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from schemas.api.pages import Page
-from schemas.base import Strict
+from ..base import Strict
+from .pages import Page
 
 
 class BatchCounts(Strict):

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from schemas.base import Request, Where, part
+from ..base import Request, Where, part
 
 SERVER = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]{1,253})(:[0-9]{1,5})?$"
 CERTIFICATE = r"^\s*-----BEGIN CERTIFICATE-----"

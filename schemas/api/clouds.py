@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
-from schemas.base import HttpUrlText, Request, Where
+from ..base import HttpUrlText, Request, Where
 
 SERVER: Final = (
     r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?):[0-9]{1,5}$"

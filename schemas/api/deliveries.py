@@ -5,8 +5,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from schemas.api.pages import Page
-from schemas.base import Request, Strict, Whole
+from ..api.pages import Page
+from ..base import Request, Strict, Whole
 
 DELIVERY_ID = r"^[0-9]{1,17}-[0-9]{1,18}$"
 DeliveryId = Annotated[str, Field(pattern=DELIVERY_ID, examples=["1763694303733000-42"])]

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.api.tasks import Provider, ProviderRequest
-from schemas.base import Request, Strict
+from ..base import Request, Strict
+from .tasks import Provider, ProviderRequest
 
 MAX_DURATION_S = 86_400
 """A day: 48 times what the largest plan takes."""

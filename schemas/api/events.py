@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from schemas.base import Strict
-from schemas.events.data import AnyEvent, Erased
+from ..base import Strict
+from ..events.data import AnyEvent, Erased
 
 
 class EventPage(Strict):

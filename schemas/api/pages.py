@@ -4,7 +4,7 @@ from typing import Generic, TypeVar
 
 from pydantic import Field
 
-from schemas.base import Strict
+from ..base import Strict
 
 Item = TypeVar("Item")
 

@@ -8,9 +8,9 @@ from uuid import UUID
 from pydantic import AwareDatetime, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from schemas.api.pages import Page
-from schemas.api.subscription_fields import EventPattern
-from schemas.base import Request, Strict, Whole
+from ..api.pages import Page
+from ..api.subscription_fields import EventPattern
+from ..base import Request, Strict, Whole
 
 MOST_PER_SECOND = 1000
 _TIME = re.compile(

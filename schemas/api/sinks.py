@@ -7,8 +7,8 @@ from pydantic import Field, GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from schemas.api import brokers, clouds
-from schemas.base import WORDS, Request, Where
+from ..base import WORDS, Request, Where
+from . import brokers, clouds
 
 WEBHOOK: Final = "webhook"
 

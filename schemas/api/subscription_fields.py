@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from schemas.api import sinks
-from schemas.base import HttpUrlText
+from ..base import HttpUrlText
+from . import sinks
 
 Format = Literal["structured", "binary", "standard", "batched"]
 Scheme = Literal["v1", "v1a"]

@@ -6,9 +6,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
-from schemas.api import sinks
-from schemas.api.pages import Page
-from schemas.api.subscription_fields import (
+from ..api.pages import Page
+from ..api.subscription_fields import (
     HIDDEN,
     BatchSize,
     Concurrency,
@@ -29,8 +28,9 @@ from schemas.api.subscription_fields import (
     Types,
     Url,
 )
-from schemas.api.tasks import LabelKey, Labels, LabelValue, Provider
-from schemas.base import Request, Strict, Where
+from ..api.tasks import LabelKey, Labels, LabelValue, Provider
+from ..base import Request, Strict, Where
+from . import sinks
 
 ABOUT_MODEL = "Only of this model's tasks; no events of batches and subscriptions."
 ABOUT_CONDITION = (

@@ -15,8 +15,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from schemas.api.pages import Page
-from schemas.base import Request, Strict
+from ..base import Request, Strict
+from .pages import Page
 
 MAX_METADATA_BYTES = 16 * 1024
 MAX_SECONDS = 604_800

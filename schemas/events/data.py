@@ -5,10 +5,10 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from schemas.api.batches import BatchView
-from schemas.api.tasks import FailedResult, TaskSummary, VideoResult
-from schemas.base import Strict
-from schemas.events.envelope import CloudEvent
+from ..api.batches import BatchView
+from ..api.tasks import FailedResult, TaskSummary, VideoResult
+from ..base import Strict
+from .envelope import CloudEvent
 
 WHERE = "Missing in an event with a `dataref`."
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from schemas.base import Strict
+from ..base import Strict
 
 Sequence = Annotated[str, Field(pattern=r"^[0-9]{10}$", examples=["0000000001"])]
 """Padded with zeros: the `sequence` extension asks for strings whose order as text is their order.

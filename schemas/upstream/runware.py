@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
-from schemas.base import (
+from ..base import (
     Forgiven,
     HttpUrlText,
     Lenient,

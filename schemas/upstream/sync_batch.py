@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, Field, PlainValidator
 
-from schemas.base import Forgiven, Lenient, Request, Where, part
-from schemas.upstream.sync_so import SyncGenerateRequest, parse_request
+from ..base import Forgiven, Lenient, Request, Where, part
+from .sync_so import SyncGenerateRequest, parse_request
 
 ENDPOINT = "/v2/generate"
 LINES_MIN, LINES_MAX = 20, 500

@@ -6,7 +6,7 @@ The body may be malformed anywhere: what a rule cannot read breaks it not.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from schemas.base import Where, numbers, part
+from ..base import Where, numbers, part
 
 Broken = Iterator[tuple[Where, str]]
 

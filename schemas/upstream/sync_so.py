@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from schemas.base import Forgiven, HttpUrlText, Lenient, Request, Where, Whole, part
-from schemas.upstream import sync_rules as rules
+from ..base import Forgiven, HttpUrlText, Lenient, Request, Where, Whole, part
+from . import sync_rules as rules
 
 TODAY = ("sync-3", "lipsync-2", "lipsync-2-pro", "lipsync-1.9.0-beta", "react-1")
 MODELS = frozenset({*TODAY, "lipsync-1.8.0", "lipsync-1.7.1", "lipsync-1.6.0"})
