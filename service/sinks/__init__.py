@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -51,12 +52,14 @@ def missing(kind: str) -> str | None:
 class Extra:
     """A sink whose client library is optional: imported when the first event goes there, which takes a while.
 
-    Without the library every attempt says how to get it. `make` imports; it needs no running loop.
+    Without the library every attempt says how to get it. `module` is imported in a thread, which takes up to half a
+    second; `make` is called in the loop.
     """
 
     def __init__(
         self,
         extra: str,
+        module: str,
         make: Callable[[SinkOptions], Sink],
         options: SinkOptions,
         *,
@@ -64,6 +67,7 @@ class Extra:
     ) -> None:
         self.max_bytes = max_bytes
         self._extra = extra
+        self._module = module
         self._make = make
         self._options = options
         self._lock = asyncio.Lock()
@@ -74,7 +78,8 @@ class Extra:
         try:
             async with self._lock:
                 if self._made is None:
-                    self._made = await asyncio.to_thread(self._make, self._options)
+                    await asyncio.to_thread(import_module, self._module)
+                    self._made = self._make(self._options)
         except ModuleNotFoundError:
             how = f"pip install callboard[{self._extra}]"
             return Sent(ok=False, error="not_installed", response=how.encode())
@@ -157,12 +162,14 @@ SINKS: Mapping[str, Callable[[SinkOptions], Sink]] = {
     "webhook": _webhook,
     "file": _file,
     "log": _log,
-    "nats": partial(Extra, "nats", _nats, max_bytes=NATS_BYTES),
-    "redis": partial(Extra, "redis", _redis),
-    "rabbitmq": partial(Extra, "rabbitmq", _rabbitmq),
-    "kafka": partial(Extra, "kafka", _kafka, max_bytes=KAFKA_BYTES),
-    "sqs": partial(Extra, "aws", _sqs, max_bytes=AWS_BYTES),
-    "sns": partial(Extra, "aws", _sns, max_bytes=AWS_BYTES),
-    "eventbridge": partial(Extra, "aws", _eventbridge, max_bytes=AWS_BYTES),
+    "nats": partial(Extra, "nats", "service.sinks.nats.sink", _nats, max_bytes=NATS_BYTES),
+    "redis": partial(Extra, "redis", "service.sinks.redis", _redis),
+    "rabbitmq": partial(Extra, "rabbitmq", "service.sinks.rabbitmq", _rabbitmq),
+    "kafka": partial(Extra, "kafka", "service.sinks.kafka.sink", _kafka, max_bytes=KAFKA_BYTES),
+    "sqs": partial(Extra, "aws", "service.sinks.aws.sqs", _sqs, max_bytes=AWS_BYTES),
+    "sns": partial(Extra, "aws", "service.sinks.aws.sns", _sns, max_bytes=AWS_BYTES),
+    "eventbridge": partial(
+        Extra, "aws", "service.sinks.aws.eventbridge", _eventbridge, max_bytes=AWS_BYTES
+    ),
 }
 """Kind to factory; call it inside a running loop."""

@@ -18,6 +18,8 @@ log = structlog.get_logger()
 
 RETRY_MS: Final = 1000
 """What a reader is told to wait before it comes again."""
+LOOK_S: Final = 1.0
+"""How soon the place of a reader that left is free."""
 HEADERS: Final = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store",
@@ -50,9 +52,10 @@ async def _tell(request: web.Request, response: web.StreamResponse, reader: Read
         while True:
             async with asyncio.timeout(patience_s):
                 await response.write(said)
-            if deps.tail.closing:
+            told = await _next(request, reader, beat_s)
+            if told is None or deps.tail.closing:
                 return
-            said = _said(await reader.next(beat_s), reader.cursor)
+            said = _said(told, reader.cursor)
     except TimeoutError:
         # It comes again where it was: nothing is lost by hanging up, and memory is not held for it.
         log.info("stream.cut_off", reason="slow")
@@ -63,6 +66,17 @@ async def _tell(request: web.Request, response: web.StreamResponse, reader: Read
         # Coming again, it is told.
         log.info("stream.cut_off", reason=error.code)
         _hang_up(request)
+
+
+async def _next(request: web.Request, reader: Reader, beat_s: float) -> list[Entry] | None:
+    """Wait for what comes, and look now and then whether anybody still listens: nothing else would tell."""
+    until = asyncio.get_running_loop().time() + beat_s
+    while (left_s := until - asyncio.get_running_loop().time()) > 0:
+        if found := await reader.next(min(left_s, LOOK_S)):
+            return found
+        if request.app[DEPS].tail.closing or request.transport is None or request.transport.is_closing():
+            return None
+    return []
 
 
 def _said(entries: Iterable[Entry], cursor: str) -> bytes:

@@ -15,7 +15,7 @@ from service.store import outbox, upkeep
 from service.store.events import NewEvent
 from service.store.pool import Pool, create_pool
 from service.web.deps import Limits
-from tests.support.flows import TENANT, elsewhere
+from tests.support.flows import TENANT, elsewhere, until
 from tests.support.house import API_KEY
 from tests.support.sse import Stream, stream
 from tests.support.web import Api, serving
@@ -143,6 +143,11 @@ async def test_there_are_only_so_many_places(api: Api) -> None:
     api.house.tail._most_readers = 1
     async with stream(api):
         (await api.get("/v1/events/stream")).problem(503, "unavailable")
+
+    async def left() -> bool:
+        return not api.house.tail.readers
+
+    await until(left)
     assert (await api.call("HEAD", "/v1/events/stream")).status == 200
 
 

@@ -103,7 +103,7 @@ async def test_a_process_without_the_keys_that_are_needed_does_not_start(dsn: st
                 await first.ready()
                 await submit(session, first)
                 (sent,) = await sends(stub)
-                hook = {"url": "http://127.0.0.1:9/hooks"}
+                hook = {"url": "http://127.0.0.1:8999/hooks"}
                 async with session.post(f"{first.url}/v1/subscriptions", json=hook) as answer:
                     assert answer.status == 201
             with fleet.member(

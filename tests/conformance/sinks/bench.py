@@ -55,6 +55,8 @@ class Shows(StrEnum):
     """What is larger than the broker takes is refused with that word."""
     CONNECTION = "connection"
     """Its sink keeps one connection a subscription, which `connections` counts."""
+    SERVERS = "servers"
+    """Its settings name servers as `host:port`, so that a test may name others."""
 
 
 class Access(StrEnum):

@@ -22,7 +22,7 @@ USERS = {Access.GOOD: "board", Access.OTHER: "other"}
 
 class KafkaBench(Bench):
     kind = "kafka"
-    shows = frozenset(Shows) - {Shows.CRASH, Shows.TLS, Shows.DEDUPE}
+    shows = frozenset(Shows) - {Shows.CRASH, Shows.TLS, Shows.DEDUPE, Shows.SERVERS}
     """Kafka knows no deduplication by id."""
 
     def __init__(self, folder: Path) -> None:

@@ -36,7 +36,7 @@ async def silent() -> AsyncIterator[int]:
         writer.close()
 
 
-@showing(Shows.CONNECTION)
+@showing(Shows.CONNECTION, Shows.SERVERS)
 @pytest.mark.parametrize("tls", [False, True])
 async def test_a_server_that_says_nothing_is_a_timeout_and_leaves_no_connection(
     bench: Bench, sink: Sink, silent: int, tls: bool
@@ -52,7 +52,7 @@ async def test_a_server_that_says_nothing_is_a_timeout_and_leaves_no_connection(
     assert bench.connections() == before
 
 
-@showing(Shows.CONNECTION)
+@showing(Shows.SERVERS)
 async def test_a_port_where_nobody_listens_and_a_name_that_means_nothing(
     bench: Bench, sink: Sink
 ) -> None:
@@ -64,7 +64,7 @@ async def test_a_port_where_nobody_listens_and_a_name_that_means_nothing(
     assert (sent.ok, sent.error) == (False, "dns")
 
 
-@showing(Shows.CONNECTION)
+@showing(Shows.SERVERS)
 async def test_settings_that_make_no_sense_are_no_exception(bench: Bench, sink: Sink) -> None:
     place = await bench.place()
     (event,) = make(1)
@@ -78,7 +78,7 @@ async def test_settings_that_make_no_sense_are_no_exception(bench: Bench, sink: 
     assert (sent.ok, sent.error) == (False, "invalid_settings")
 
 
-@showing(Shows.CONNECTION)
+@showing(Shows.SERVERS)
 async def test_of_several_servers_the_first_that_answers_is_taken(bench: Bench, sink: Sink) -> None:
     place = await bench.place()
     (event,) = make(1)
