@@ -61,7 +61,7 @@ async def deliver(conn: Any, floor: Any) -> list[Any]:
     floors = floor or EVERYTHING
     async with conn.transaction():
         locked = await lanes.lock_due(conn, floors, None, AT_ONCE)
-        shares = [Share(r["lane"], AT_ONCE, AT_ONCE, 1, 60, r["floor"]) for r in locked]
+        shares = [Share(r["lane"], AT_ONCE, 2, 1, 60, r["floor"]) for r in locked]
         return await deliveries.claim(conn, shares, AT_ONCE, floors=floors)
 
 
