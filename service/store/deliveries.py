@@ -68,7 +68,6 @@ async def claim(
             floors.created_from,
             owner,
             now,
-            floors.created_to,
         )
     )
 

@@ -20,7 +20,6 @@ class Floors:
 
     created_from: datetime | None = None
     """Nothing that is open was created before."""
-    created_to: datetime | None = None
     of_lanes: Mapping[UUID, datetime] = field(default_factory=dict)
     of_others: datetime | None = None
 
@@ -38,7 +37,7 @@ async def survey(conn: Conn, now: datetime | None = None) -> Floors:
     floors = {r["lane"]: r["floor"] for r in rows}
     # An event may be written late, in a transaction that began before midnight.
     created = min(others["created_from"] or others["floor"], others["floor"])
-    return Floors(created, others["created_to"], floors, others["floor"])
+    return Floors(created, floors, others["floor"])
 
 
 async def lock_due(
@@ -60,7 +59,6 @@ async def lock_due(
             last or NO_LANE,
             most,
             now,
-            floors.created_to,
         )
     )
 

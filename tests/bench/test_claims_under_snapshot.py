@@ -36,7 +36,8 @@ INSERT INTO callboard.events (created_at, id, incarnation, tenant, source, type,
 SELECT now(), gen_random_uuid(), 1, 'default', 's', 'task.completed', t.task_uuid, 1, '' FROM callboard.tasks AS t;
 INSERT INTO callboard.deliveries (created_at, tenant, event_id, task_uuid, target, lane, state, next_at)
 SELECT e.created_at, 'default', e.id, e.task_uuid, e.task_uuid, md5((e.seq % 30)::text)::uuid, 'pending', now() - interval '1 hour' + make_interval(secs => e.seq * 0.01)
-FROM callboard.events AS e
+FROM callboard.events AS e;
+INSERT INTO callboard.lanes (lane) SELECT DISTINCT d.lane FROM callboard.deliveries AS d
 """  # noqa: S608 - our own number
 LOOKED_AT = (
     "UPDATE callboard.tasks SET look_again_at = now() + interval '1 day', lease_until = NULL"
@@ -61,7 +62,7 @@ async def deliver(conn: Any, floor: Any) -> list[Any]:
     floors = floor or EVERYTHING
     async with conn.transaction():
         locked = await lanes.lock_due(conn, floors, None, AT_ONCE)
-        shares = [Share(r["lane"], AT_ONCE, AT_ONCE, 1, 60, r["floor"]) for r in locked]
+        shares = [Share(r["lane"], AT_ONCE, 2, 1, 60, r["floor"]) for r in locked]
         return await deliveries.claim(conn, shares, AT_ONCE, floors=floors)
 
 

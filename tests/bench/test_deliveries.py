@@ -12,6 +12,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -20,10 +21,12 @@ import aiohttp
 import pytest
 import structlog
 
+from service.core.event import StoredEvent
 from service.flows.wake import Wake
 from service.observe import set_up_logs
 from service.store.pool import create_pool
 from service.vault import Vault
+from service.wire.events import envelope
 from tests.support.delivering import DATA, DEAD, HEALTHY, SLOW, Bench, arrived, delivering
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(300)]
@@ -94,6 +97,7 @@ async def test_deliveries_a_second(bench: Bench, capsys: pytest.CaptureFixture[s
     subscribed = await bench.subscribe()
     healthy = [subscription for subscription, _ in subscribed[:HEALTHY]]
     plain = await _plain(f"{bench.url}/healthy/0")
+    await bench.seen()
     for _ in range(PLAIN // HEALTHY):
         await bench.write(healthy, uuid4(), 1)
     began = time.perf_counter()
@@ -180,7 +184,7 @@ def _in_order(came: Sequence[Any]) -> None:
 async def _plain(url: str) -> float:
     """Post the same bytes, AT_ONCE at a time; gives the rate a second."""
     left = iter(range(PLAIN))
-    body = b" " + DATA
+    body = envelope(StoredEvent(uuid4(), "s", "t", uuid4(), datetime.now(UTC), 1, DATA))
 
     async with aiohttp.ClientSession() as session:
 

@@ -139,7 +139,7 @@ async def test_a_claim_leaves_alone_what_lies_below_its_floor(conn: Any) -> None
     floor = NOW + timedelta(seconds=1)
     due = await tasks.claim_due(conn, 9, 60, WORKER, at, floor)
     found = await lanes.survey(conn, NOW)
-    floors = Floors(None, None, dict.fromkeys(found.of_lanes, floor), floor)
+    floors = Floors(None, dict.fromkeys(found.of_lanes, floor), floor)
     locked = await lanes.lock_due(conn, floors, None, 9, at)
     shares = [Share(r["lane"], 9, 9, 1, 60, r["floor"]) for r in locked]
     told = await deliveries.claim(conn, shares, 9, now=at)

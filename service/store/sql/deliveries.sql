@@ -6,7 +6,8 @@
 -- delivery, or of a lane with a width up to so many that were never tried: of those one parcel a claim, which have one
 -- `lease_until`, so that those under way can be counted. Only leases that last are counted: what ended is not cleaned
 -- away while somebody holds an old snapshot. An ordered delivery waits for the earlier ordered ones of its task and
--- target; they are asked for by a subquery with a limit: as NOT EXISTS it becomes a join with all that is open.
+-- target; they are asked for by a subquery with a limit: as NOT EXISTS it becomes a join with all that is open. That, and
+-- the floor, are written so that many rows are expected to pass: who expects few reads all that is due, and sorts it.
 -- Arrays, for the reason of `claim_queued`; the clock in a subquery, for that of `claim_due`.
 -- $1 integer how many parcels
 -- $2 uuid[] lanes
@@ -19,7 +20,6 @@
 -- $9 timestamptz only deliveries created from then on, or null
 -- $10 uuid the worker, or null
 -- $11 timestamptz now, or null
--- $12 timestamptz only deliveries created before then, or null
 WITH room AS MATERIALIZED (
   SELECT n.lane, n.width, n.lease, n.floor,
          least(n.most, n.at_once - (
@@ -27,8 +27,7 @@ WITH room AS MATERIALIZED (
            FROM callboard.deliveries AS d
            WHERE d.lane = n.lane AND d.state = 'sending'
              AND d.lease_until > (SELECT coalesce($11::timestamptz, clock_timestamp()))
-             AND d.created_at >= coalesce($9::timestamptz, '-infinity')
-             AND d.created_at < coalesce($12::timestamptz, 'infinity'))) AS parcels
+             AND d.created_at >= coalesce($9::timestamptz, '-infinity'))) AS parcels
   FROM unnest($2::uuid[], $3::integer[], $4::integer[], $5::integer[], $6::double precision[], $7::timestamptz[])
        AS n (lane, at_once, most, width, lease, floor)),
 heads AS MATERIALIZED (
@@ -39,16 +38,15 @@ heads AS MATERIALIZED (
     FROM (SELECT d.created_at, d.id, d.next_at, d.attempts = 0 AS fresh
           FROM callboard.deliveries AS d
           WHERE d.lane = r.lane AND d.state = 'pending'
-            AND d.next_at <= (SELECT coalesce($11::timestamptz, clock_timestamp())) AND d.next_at >= r.floor
+            AND d.next_at <= (SELECT coalesce($11::timestamptz, clock_timestamp()))
+            AND (d.next_at, d.id) >= (r.floor, 0)
             AND d.created_at >= coalesce($9::timestamptz, '-infinity')
-            AND d.created_at < coalesce($12::timestamptz, 'infinity')
-            AND (NOT d.ordered OR (
-              SELECT e.id FROM callboard.deliveries AS e
+            AND (NOT d.ordered OR coalesce((
+              SELECT false FROM callboard.deliveries AS e
               WHERE e.target = d.target AND e.task_uuid = d.task_uuid AND e.id < d.id AND e.ordered
                 AND e.state IN ('pending', 'sending')
                 AND e.created_at >= coalesce($9::timestamptz, '-infinity')
-                AND e.created_at < coalesce($12::timestamptz, 'infinity')
-              ORDER BY e.id LIMIT 1) IS NULL)
+              ORDER BY e.id LIMIT 1), true))
           ORDER BY d.next_at, d.id
           LIMIT CASE WHEN r.width > 1 THEN r.width ELSE r.parcels END) AS q) AS h
   WHERE r.parcels > 0),

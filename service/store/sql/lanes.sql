@@ -25,11 +25,10 @@ FROM open AS o
 
 -- name: oldest_open
 -- Since which day deliveries are open, so that claims need not look into the days before: day by day, each by its own
--- index. With it comes where lanes begin that the survey does not name, and a time that comes after the next survey.
+-- index. With it comes where lanes begin that the survey does not name.
 -- $1 double precision how many seconds are read in any case
 -- $2 timestamptz now, or null
 SELECT coalesce($2::timestamptz, clock_timestamp()) - make_interval(secs => $1::double precision) AS floor,
-  coalesce($2::timestamptz, clock_timestamp()) + interval '1 hour' AS created_to,
   (SELECT a.day FROM (
      SELECT to_date(right(c.relname, 8), 'YYYYMMDD')::timestamp AT TIME ZONE 'UTC' AS day
      FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
@@ -53,7 +52,6 @@ SELECT coalesce($2::timestamptz, clock_timestamp()) - make_interval(secs => $1::
 -- $5 uuid the lane served last
 -- $6 integer how many lanes
 -- $7 timestamptz now, or null
--- $8 timestamptz only deliveries created before then, or null
 WITH open AS MATERIALIZED (
   SELECT l.lane, coalesce(f.floor, $3::timestamptz, to_timestamp(0)) AS floor
   FROM callboard.lanes AS l
@@ -65,9 +63,9 @@ due AS MATERIALIZED (
   SELECT o.lane, o.floor FROM open AS o
   WHERE (SELECT d.id FROM callboard.deliveries AS d
          WHERE d.lane = o.lane AND d.state = 'pending'
-           AND d.next_at <= (SELECT coalesce($7::timestamptz, clock_timestamp())) AND d.next_at >= o.floor
+           AND d.next_at <= (SELECT coalesce($7::timestamptz, clock_timestamp()))
+           AND (d.next_at, d.id) >= (o.floor, 0)
            AND d.created_at >= coalesce($4::timestamptz, '-infinity')
-           AND d.created_at < coalesce($8::timestamptz, 'infinity')
          ORDER BY d.next_at, d.id LIMIT 1) IS NOT NULL
   LIMIT (SELECT $6::integer))
 SELECT l.*, s.id IS NOT NULL AS subscribed, coalesce(s.enabled, true) AND s.deleted_at IS NULL AS wanted,
