@@ -74,7 +74,11 @@ async def _next(request: web.Request, reader: Reader, beat_s: float) -> list[Ent
     while (left_s := until - asyncio.get_running_loop().time()) > 0:
         if found := await reader.next(min(left_s, LOOK_S)):
             return found
-        if request.app[DEPS].tail.closing or request.transport is None or request.transport.is_closing():
+        if (
+            request.app[DEPS].tail.closing
+            or request.transport is None
+            or request.transport.is_closing()
+        ):
             return None
     return []
 
