@@ -21,7 +21,7 @@ from tests.support.sdk_environment import interpreter, settings
 from tests.support.web import Api, serving
 
 FOLDER, PACKAGE, VERSION = ".venv-sdk-schemathesis", "schemathesis", "4.32.5"
-SEED, EXAMPLES = 20261121, 25
+SEED, EXAMPLES = 20261121, 12
 LIMIT_S = 120
 """How long the run may take; on two cores that eight others share it takes half of it."""
 
