@@ -5,6 +5,7 @@ set them small, and nothing else in them differs from production.
 """
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -20,6 +21,8 @@ PREFIX = "CALLBOARD_"
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
 Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
 Providers = Annotated[tuple[Literal["runware", "sync"], ...], NoDecode]
+SOURCE = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+")
+"""The characters of a URI reference (RFC 3986): what CloudEvents wants of a `source`."""
 Networks = Annotated[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], NoDecode]
 
 
@@ -154,6 +157,15 @@ class Settings(BaseSettings):
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("should be an http or https URL")
         return value.rstrip("/")
+
+    @field_validator("event_source")
+    @classmethod
+    def _source(cls, value: str | None) -> str | None:
+        if value is not None and not SOURCE.fullmatch(value):
+            raise ValueError(
+                "should be a URI reference, such as https://callboard.example or /callboard"
+            )
+        return value
 
     @field_validator("egress_proxy")
     @classmethod

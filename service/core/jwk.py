@@ -1,17 +1,9 @@
-"""Ed25519 public keys as others read them: `whpk_…` of Standard Webhooks, and JSON Web Keys (RFC 7517, RFC 8037)."""
+"""Ed25519 public keys as JSON Web Keys (RFC 7517, RFC 8037)."""
 
 import base64
 import hashlib
 import json
 from collections.abc import Iterable
-from typing import Final
-
-PUBLIC_PREFIX: Final = "whpk_"
-
-
-def format_public_key(raw: bytes) -> str:
-    """Write a public key the way Standard Webhooks has it."""
-    return PUBLIC_PREFIX + base64.b64encode(raw).decode()
 
 
 def key_set(keys: Iterable[bytes]) -> dict[str, list[dict[str, str]]]:

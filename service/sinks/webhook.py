@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from http import HTTPStatus
 from importlib.metadata import version
+from io import BytesIO
 from typing import Final
 
 import aiohttp
@@ -24,6 +25,7 @@ PLAIN: Final = {
     "Accept-Encoding": "identity",
 }
 """What every call carries."""
+WHOLE_BYTES: Final = 2**19
 KEPT_BYTES: Final = 4096
 """How much of an answer is read and kept, for people to look at."""
 THROTTLED: Final = {
@@ -115,7 +117,7 @@ class WebhookSink:
             async with asyncio.timeout(target.timeout_s):
                 url = await self._egress.check(target.url or "")
                 async with self._session.request(
-                    method, url, data=body, headers=headers, allow_redirects=False
+                    method, url, data=_payload(body), headers=headers, allow_redirects=False
                 ) as response:
                     yield response
 
@@ -123,6 +125,11 @@ class WebhookSink:
         """Close all connections."""
         await self._session.close()
         await self._egress.close()
+
+
+def _payload(body: bytes | None) -> bytes | BytesIO | None:
+    """Let aiohttp write a large body in parts: in one, it holds up the loop, and aiohttp says so."""
+    return BytesIO(body) if body is not None and len(body) > WHOLE_BYTES else body
 
 
 def _headers(target: Target, event: Outgoing) -> dict[str, str]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from schemas.api.subscription_fields import DEFAULT_BATCH, HIDDEN
-from service.core.jwk import format_public_key
+from service.core.signing import format_public_key
 from service.wire.api import rfc3339
 
 BATCHED: Final = "batched"

@@ -251,3 +251,20 @@ async def test_target_that_cannot_be_asked_says_why(receiver: Serve) -> None:
         consent = await sink.ask(Target("webhook", at), "cb.example", 600)
         assert consent == Consent(ok=False, error=error)
         await sink.close()
+
+
+@pytest.mark.parametrize("size", [2**19, 2**19 + 1, 3 * 2**20])
+async def test_a_large_body_arrives_byte_for_byte_with_its_length(
+    sink: WebhookSink, receiver: Serve, event: Outgoing, size: int
+) -> None:
+    got: list[tuple[int | None, bytes]] = []
+
+    async def take(request: web.Request) -> web.Response:
+        parts = [part async for part in request.content.iter_any()]
+        got.append((request.content_length, b"".join(parts)))
+        return web.Response()
+
+    body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+    async with receiver(take) as url:
+        assert (await sink.send(Target("webhook", url), replace(event, body=body))).ok
+    assert got == [(size, body)]

@@ -99,7 +99,6 @@ async def test_what_is_signed_and_unreadable_is_a_400(url: str, body: bytes) -> 
 
 
 # aiohttp warns the sink of bodies of more than 1 MiB that are not files.
-@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 async def test_a_large_delivery_is_taken(url: str, database: Path) -> None:
     event = video_completed({"note": "x" * 3_000_000})
     assert (await send(url, outgoing(event))).status == 204

@@ -108,3 +108,16 @@ def test_a_provider_is_off_until_it_has_a_key_and_can_call_back() -> None:
     assert off_because(public, "sync") is None
     assert off_because(load(sync_api_key="k", sync_url="http://127.0.0.1:1"), "sync") is None
     assert is_loopback("http://[::1]:80/x")
+
+
+@pytest.mark.parametrize("text", ["a b", "", "caf\u00e9", "%zz", "<x>"])
+def test_a_source_that_is_no_uri_reference_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="CALLBOARD_EVENT_SOURCE"):
+        load(event_source=text)
+
+
+@pytest.mark.parametrize(
+    "text", ["https://callboard.example/a?b=c#d", "/callboard", "urn:x:1", "%20"]
+)
+def test_a_source_is_any_uri_reference(text: str) -> None:
+    assert load(event_source=text).event_source == text
