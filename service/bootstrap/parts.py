@@ -141,6 +141,7 @@ async def make_parts(
         source=source,
         public_url=settings.own_url,
         worker=worker,
+        wake=wake,
     )
     replay = Replay(pool, wake)
     upkeep = Upkeep(pool, settings.retention_days)

@@ -26,6 +26,7 @@ from service.flows.handshake import Handshake
 from service.flows.outgoing import Packing, Parcel, parcels
 from service.flows.record import Outcome, Recorded, Recorder
 from service.flows.shares import LANES_AT_ONCE, Survey, Usual, more, shares, turns
+from service.flows.wake import Wake
 from service.ports import Dice, Sent, Sink
 from service.store import deliveries, lanes, workers
 from service.store.deliveries import Attempt
@@ -64,7 +65,8 @@ class DeliveryPolicy:
 class Deliver:
     """Sends events to where they are wanted.
 
-    `source` is that of events about subscriptions; `public_url` is where receivers find us.
+    `source` is that of events about subscriptions; `public_url` is where receivers find us. `wake` is rung for
+    such events.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Deliver:
         source: str,
         public_url: str | None = None,
         worker: UUID | None = None,
+        wake: Wake | None = None,
     ) -> None:
         self._pool = pool
         self._dice = dice
@@ -88,7 +91,7 @@ class Deliver:
         self._packing = Packing(pool, dice, vault, self._usual, public_url=own)
         self._handshake = Handshake(pool, own)
         self._recorder = Recorder(pool, policy.breaker)
-        self._disable = Disable(pool, dice, source, policy.disable_after)
+        self._disable = Disable(pool, dice, source, policy.disable_after, wake)
         self._survey = Survey(policy.floor)
         self._worker = worker
         self._last: UUID | None = None

@@ -11,6 +11,7 @@ import structlog
 
 from service.core.event import SUBSCRIPTION_DISABLED
 from service.flows.matching import deliveries_of
+from service.flows.wake import Topic, Wake
 from service.ports import Dice, Sent
 from service.store import outbox, subscriptions
 from service.store.events import NewEvent
@@ -24,8 +25,11 @@ GONE, FAILING = "gone", "failing"
 class Disable:
     """Disables subscriptions."""
 
-    def __init__(self, pool: Pool, dice: Dice, source: str, after: timedelta) -> None:
+    def __init__(
+        self, pool: Pool, dice: Dice, source: str, after: timedelta, wake: Wake | None
+    ) -> None:
         self._pool = pool
+        self._wake = wake
         self._dice = dice
         self._source = source
         self._after = after
@@ -44,6 +48,8 @@ class Disable:
             if row is None:
                 return False
             await self._tell(conn, row, sent)
+        if self._wake is not None:
+            self._wake.ring([Topic.DELIVER, Topic.EVENTS])
         log.warning(
             "subscription.disabled",
             subscription_id=str(subscription_id),

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from schemas.events.data import SubscriptionDisabled
+from service.flows.wake import Topic
 from service.ports import Sent
 from service.store.pool import Pool
 from tests.support.flows import TENANT, accepted, pass_time, submission, subscribed
@@ -204,3 +205,16 @@ async def test_what_was_kept_waiting_longer_than_all_attempts_take_gets_one_last
     assert await house.deliver_due() == 1
     state = await pool.fetchval("SELECT state FROM callboard.deliveries")
     assert state == ("pending" if younger else "failed")
+
+
+async def test_others_are_woken_for_the_news(house: House) -> None:
+    Choosy(house, GONE)
+    await subscribed(house, url=BAD)
+    await tasks(house)
+    claimed = await house.deliver.claim(10)
+    for topic in Topic:
+        house.wake._topics[topic].clear()
+    for parcel in claimed:
+        await house.deliver.work(parcel)
+    rung = {topic for topic in Topic if house.wake._topics[topic].is_set()}
+    assert rung == {Topic.DELIVER, Topic.EVENTS}

@@ -188,7 +188,13 @@ def make_house(
         pending=Pending(pool, apply, receive),
         orphans=Orphans(pool, wake),
         deliver=Deliver(
-            pool, dice, vault, {"webhook": sink, "file": sink}, DELIVERIES, source=PUBLIC_URL
+            pool,
+            dice,
+            vault,
+            {"webhook": sink, "file": sink},
+            DELIVERIES,
+            source=PUBLIC_URL,
+            wake=wake,
         ),
         reconcile=Reconcile(
             pool, apply, submit, upstreams, accounts, worker=worker, lease_s=60.0, floor=FLOOR
