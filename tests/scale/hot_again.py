@@ -44,7 +44,7 @@ def keys(s: Sample) -> tuple[object, ...]:
 AGAIN = {
     "deliveries_to": hot(to(), 200, 1000, TO),
     "deliveries_to: deep": hot(to(deep=True), 200, 1000, TO),
-    "deliveries_to: delivered": hot(to("delivered"), 200, 1000, TO),
+    "deliveries_to: delivered": hot(to("delivered"), 1000, 1000, TO),
     "odd_deliveries_to: failed": hot(to("failed"), 200, 1000, ODD_TO),
     "odd_deliveries_to: none": hot(to("canceled"), 200, 1000, ODD_TO, "deliveries_held"),
     "open_deliveries_to": hot(to("pending"), 5000, 5000, ORDER, entries=5000),
@@ -79,9 +79,16 @@ AGAIN = {
     "count_untried": hot(
         lambda s: (new(1)[0], BATCH), 10, 500, "deliveries_untried", "deliveries_replayed"
     ),
-    "lock_odd_chunk: failed": hot(lambda s: chunk(s, "failed"), 300, 2000, ODD_TO, "events_pkey"),
+    # In the background, and a generic plan may read the days of a target, or the odd ones of its neighbours.
+    "lock_odd_chunk: failed": hot(
+        lambda s: chunk(s, "failed"), 1000, 5000, ODD_TO, ODD, TO, "events_pkey", entries=6000
+    ),
     "lock_odd_chunk: held": hot(
-        lambda s: chunk(s, "held"), 300, 2000, ODD_TO, "deliveries_held", "events_pkey"
+        lambda s: chunk(s, "held"),
+        1000,
+        5000,
+        *(ODD_TO, ODD, TO, "deliveries_held", "events_pkey"),
+        entries=6000,
     ),
     "lock_any_chunk": hot(lambda s: chunk(s, None), 300, 5000, TO, "events_pkey"),
     "requeue_deliveries": hot(

@@ -122,7 +122,7 @@ READS = {
     ),
     "count_undelivered": hot(
         lambda s: (10_000,),
-        25_000,
+        50_000,
         10_000,
         "deliveries_order",
         entries=25_000,

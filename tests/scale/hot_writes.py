@@ -120,7 +120,12 @@ SENDS = {
         "deliveries_of",
     ),
     "delete_subscription": hot(
-        lambda s: ("default", s.due["target"]), 5000, 50_000, "deliveries_lane", "deliveries_held"
+        lambda s: ("default", s.due["target"]),
+        5000,
+        50_000,
+        "deliveries_lane",
+        "deliveries_order",
+        "deliveries_held",
     ),
     "drop_old_idempotency_keys": hot(lambda s: (), 100, 1000, "idempotency_keys_age"),
     "keep_first_send": hot(
