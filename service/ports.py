@@ -4,14 +4,17 @@ Providers (upstreams), sinks (where events go), the clock and the dice. The data
 is one, and tests use a real one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from service.core.errors import FieldError
 from service.core.estimate import Estimate
+from service.core.fault import Fault
 from service.core.inputs import Answer, Reading, Report
+from service.core.media import Media
 from service.core.task import FirstSend, Task
 
 
@@ -213,4 +216,36 @@ class Dice(Protocol):
 
     def secret(self, size: int) -> bytes:
         """Make that many bytes nobody can guess."""
+        ...
+
+
+class PlaceError(Exception):
+    """A file could not be kept, read or deleted; `fault` says why, and whether it may work later."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
+
+
+class Place(Protocol):
+    """One kind of place where files are kept (`service.media.places`)."""
+
+    async def keep(self, file: Path, name: str, media: Media) -> str:
+        """Keep the content of `file` as `name`; gives where it is, which the other methods take.
+
+        Whole or not at all: no reader ever sees a half file. Keeping the same again changes nothing. `file` may be
+        moved away. Raises PlaceError.
+        """
+        ...
+
+    def read(self, location: str, start: int, length: int) -> AsyncIterator[bytes]:
+        """Read `length` bytes from `start` on, in parts; raises PlaceError with code `gone` when it is not there."""
+        ...
+
+    async def delete(self, location: str) -> None:
+        """Delete what is kept there; nothing happens when it is gone. Raises PlaceError."""
+        ...
+
+    async def close(self) -> None:
+        """Give back connections."""
         ...

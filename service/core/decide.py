@@ -37,6 +37,7 @@ from service.core.decision import (
     move,
     send_is_over,
 )
+from service.core.fault import Fault
 from service.core.inputs import (
     Accepted,
     AskUpstream,
@@ -53,7 +54,7 @@ from service.core.inputs import (
     Unconfirmed,
 )
 from service.core.states import State
-from service.core.task import Fault, Policy, Task
+from service.core.task import Policy, Task
 
 
 def decide(task: Task, event: Input, now: datetime, policy: Policy, jitter: float) -> Decision:

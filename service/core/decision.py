@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from service.core import retry
+from service.core.fault import Fault
 from service.core.states import CallbackOutcome, ResultState, State
-from service.core.task import Fault, Policy, Result, Task
+from service.core.task import Policy, Result, Task
 
 
 class Verdict(StrEnum):

@@ -3,9 +3,10 @@
 Only what is known to have ended, and certainly made nothing, is done again elsewhere; anything else could be paid twice.
 """
 
+from service.core.fault import FaultKind
 from service.core.reporting import SUBMIT_UNKNOWN
 from service.core.states import State
-from service.core.task import FaultKind, Task
+from service.core.task import Task
 
 NEVER = frozenset({"upstream_canceled", SUBMIT_UNKNOWN.code})
 """Somebody canceled it at the upstream, which is no failure; or it may have been made all the same."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from service.core.task import Fault, Video
+from service.core.fault import Fault
+from service.core.task import Video
 
 
 class Source(StrEnum):

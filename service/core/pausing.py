@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from service.core import retry
+from service.core.fault import Fault
 from service.core.inputs import Accepted, Answer, Refused, TryLater
-from service.core.task import Fault, Policy
+from service.core.task import Policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,11 @@ from service.core.decision import (
     refuse,
     seconds,
 )
+from service.core.fault import Fault, FaultKind
 from service.core.inputs import Accepted, ReadFailed, ReadNothing, Report, Source
 from service.core.settle import Settled, add_late, settle
 from service.core.states import CallbackOutcome, ResultState, State
-from service.core.task import Fault, FaultKind, Task
+from service.core.task import Task
 
 SUBMIT_UNKNOWN = Fault(
     "submit_unknown", "Whether the upstream accepted it could not be found out in time."

@@ -17,9 +17,10 @@ from service.core.decision import (
     refuse,
     seconds,
 )
+from service.core.fault import Fault, FaultKind
 from service.core.inputs import Refused, SendStarted, SubmitUnknown, TryLater
 from service.core.states import CallbackOutcome, State
-from service.core.task import Fault, FaultKind, Policy, Task
+from service.core.task import Policy, Task
 
 
 def send_started(task: Task, event: SendStarted, ctx: Context) -> Decision:

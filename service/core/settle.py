@@ -8,9 +8,10 @@ same failure told by a callback and by a poll counts once, and no table of diges
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from service.core.fault import Fault, FaultKind
 from service.core.inputs import Report, Source
 from service.core.states import ResultState
-from service.core.task import Fault, FaultKind, Policy, Result, Task, Video
+from service.core.task import Policy, Result, Task, Video
 
 MISSING = Fault(
     "missing", "The upstream is done and never delivered this result.", FaultKind.UNKNOWN

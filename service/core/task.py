@@ -4,30 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from uuid import UUID
 
+from service.core.fault import Fault
 from service.core.states import FINAL, ResultState, State
-
-
-class FaultKind(StrEnum):
-    """What a caller may make of a fault."""
-
-    TRANSIENT = "transient"
-    """The same request may well succeed later."""
-    PERMANENT = "permanent"
-    """The same request would fail again."""
-    UNKNOWN = "unknown"
-    """Nobody said why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Why something did not work: a stable code, a text for people, and what to make of it."""
-
-    code: str
-    message: str
-    kind: FaultKind = FaultKind.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ import structlog
 
 from service.core.decide import Step, next_step
 from service.core.errors import Unavailable
+from service.core.fault import Fault, FaultKind
 from service.core.inputs import ReadFailed, Reading, ReadNothing, Report, Tick
-from service.core.task import Fault, FaultKind, FirstSend, Task
+from service.core.task import FirstSend, Task
 from service.flows.accounts import Accounts
 from service.flows.apply import Apply, Change
 from service.flows.floor import USUAL, Floor, FloorPolicy

@@ -7,8 +7,8 @@ The difference between *not sent* and *no answer* decides whether a generation m
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from service.core.fault import Fault, FaultKind
 from service.core.inputs import ReadFailed, SubmitUnknown, TryLater
-from service.core.task import Fault, FaultKind
 
 
 @dataclass(frozen=True, slots=True)

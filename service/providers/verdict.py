@@ -25,9 +25,9 @@ from datetime import timedelta
 from enum import StrEnum
 from http import HTTPStatus
 
+from service.core.fault import Fault, FaultKind
 from service.core.inputs import Refused, SubmitUnknown, TryLater
 from service.core.settle import UNKNOWN
-from service.core.task import Fault, FaultKind
 
 
 class Family(StrEnum):

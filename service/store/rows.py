@@ -5,8 +5,9 @@ import re
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
+from service.core.fault import Fault, FaultKind
 from service.core.states import ResultState, State
-from service.core.task import Card, Fault, FaultKind, Result, Task, Video
+from service.core.task import Card, Result, Task, Video
 from service.store.pool import Record
 
 _TASK_FIELDS = (

@@ -11,9 +11,10 @@ from pydantic import BaseModel, ValidationError
 from schemas.api.tasks import Submission, TaskState
 from schemas.base import WORDS
 from service.core.errors import FieldError, Invalid, Malformed
+from service.core.fault import Fault
 from service.core.settle import UNKNOWN
 from service.core.states import ResultState, State
-from service.core.task import Card, Fault, Result, Task
+from service.core.task import Card, Result, Task
 
 Body = TypeVar("Body", bound=BaseModel)
 

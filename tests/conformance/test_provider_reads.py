@@ -9,8 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 import pytest
 
+from service.core.fault import Fault
 from service.core.inputs import ReadFailed, Reading, ReadNothing, Report, Source
-from service.core.task import Fault, FirstSend, Task
+from service.core.task import FirstSend, Task
 from service.providers.runware.client import Runware
 from service.providers.sync_so.client import PAGES_MAX, SyncSo
 from tests.support.samples import NOW, callback_of, recorded, sent_task, webhook_url

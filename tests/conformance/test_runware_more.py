@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from service.core.estimate import Basis
-from service.core.task import Fault, FaultKind
+from service.core.fault import Fault, FaultKind
 from service.providers.outcome import NO_KEY
 from service.providers.runware.calls import Calls
 from service.providers.runware.client import Runware

@@ -19,8 +19,8 @@ from schemas.upstream.sync_batch import (
     SyncBatch,
     SyncBatchValidated,
 )
+from service.core.fault import FaultKind
 from service.core.inputs import ReadFailed
-from service.core.task import FaultKind
 from service.ports import InvalidRequest
 from service.providers.sync_so.batch import NotMade, SyncBatches, input_file
 from service.simulator.app import Simulator

@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 
 from service.core.errors import Unavailable
+from service.core.fault import Fault, FaultKind
 from service.core.inputs import CancelAsked, Report, Source
-from service.core.task import Fault, FaultKind
 from service.flows.wake import Topic
 from service.store.pool import Pool
 from tests.support.batches import gathered, tasks_of

@@ -2,10 +2,11 @@
 
 import pytest
 
+from service.core.fault import Fault
 from service.core.inputs import ReadNothing, Report, Source
 from service.core.states import CallbackOutcome as Outcome
 from service.core.states import State
-from service.core.task import Fault, Video
+from service.core.task import Video
 from service.store.pool import Pool
 from tests.support.fakes import said
 from tests.support.flows import call_back, lawful, processing, task, told

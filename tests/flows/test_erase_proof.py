@@ -2,9 +2,10 @@
 
 from uuid import UUID
 
+from service.core.fault import Fault, FaultKind
 from service.core.inputs import CancelAsked, Report, Source, TryLater
 from service.core.states import CallbackOutcome as Outcome
-from service.core.task import Fault, FaultKind, Video
+from service.core.task import Video
 from service.flows.accept import Submission
 from service.ports import Sent
 from service.store.keys import Scope

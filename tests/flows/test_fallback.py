@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 
 from service.core.errors import Invalid, Unavailable
+from service.core.fault import Fault, FaultKind
 from service.core.inputs import CancelAsked, Report, Source, SubmitUnknown
 from service.core.states import State
-from service.core.task import Fault, FaultKind
 from service.flows.accept import Submission
 from service.flows.apply import Change
 from service.store.pool import Pool

@@ -14,8 +14,9 @@ import pytest
 
 from service.core import reporting, sending
 from service.core.decision import Context, Decision
+from service.core.fault import Fault
 from service.core.inputs import ReadFailed, ReadNothing, Refused, SendStarted, TryLater
-from service.core.task import Fault, Policy, Task
+from service.core.task import Policy, Task
 from tests.support import sending_moves, sending_world
 from tests.support.explore import Explored, explore
 from tests.support.sending_world import NEVER, OVER, SMALL, UNIT, WINDOW, Upstream

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from service.core.fault import Fault
 from service.core.inputs import (
     Accepted,
     Answer,
@@ -20,7 +21,7 @@ from service.core.inputs import (
     SubmitUnknown,
     TryLater,
 )
-from service.core.task import Fault, Video
+from service.core.task import Video
 from service.ports import OpenedCallback, RawCallback
 from service.providers import runware, sync_so
 from service.providers.foreign import ID_LENGTH, MAX_ITEMS, MESSAGE_LENGTH, URL_LENGTH

@@ -20,8 +20,9 @@ from schemas.api.subscription_fields import EventPattern
 from schemas.events.data import EVENTS
 from service.core.batch import Batch, Progress
 from service.core.event import EVENT_TYPES, FAMILIES, StoredEvent, matches
+from service.core.fault import Fault
 from service.core.states import ResultState, State
-from service.core.task import Card, Fault, Result, Task, Video
+from service.core.task import Card, Result, Task, Video
 from service.wire.api import page_bytes
 from service.wire.batches import batch_view
 from service.wire.events import CONTENT_TYPE, envelope, event_data, with_request

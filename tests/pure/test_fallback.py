@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.core.fallback import wants_fallback
+from service.core.fault import Fault, FaultKind
 from service.core.states import FINAL, ResultState, State
-from service.core.task import Fault, FaultKind, Result, Task, Video
+from service.core.task import Result, Task, Video
 from tests.support.tasks import Life
 
 CODES = ("never_started", "deadline", "submit_unknown", "upstream_canceled", "generation_timeout")

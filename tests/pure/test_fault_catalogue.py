@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from service.core.task import FaultKind
+from service.core.fault import FaultKind
 from service.providers.runware import faults as runware
 from service.providers.sync_so import faults as sync_so
 from service.providers.verdict import KINDS, Family

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from service.core.fault import Fault, FaultKind
 from service.core.inputs import (
     Accepted,
     Refused,
@@ -13,7 +14,6 @@ from service.core.inputs import (
     SubmitUnknown,
     TryLater,
 )
-from service.core.task import Fault, FaultKind
 from service.providers.runware import answers, faults
 from service.providers.verdict import KINDS, Family
 from tests.support.samples import answer, answer_of, sent_task, webhook_url

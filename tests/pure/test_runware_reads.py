@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from service.core.fault import FaultKind
 from service.core.inputs import (
     ReadFailed,
     ReadNothing,
     Report,
     Source,
 )
-from service.core.task import FaultKind
 from service.providers.runware import answers, mapping
 from tests.support.samples import TASK_UUID, answer, answer_of, sent_task, webhook_url
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.core.fault import FaultKind
 from service.core.inputs import (
     Accepted,
     ReadFailed,
@@ -18,7 +19,6 @@ from service.core.inputs import (
     SubmitUnknown,
     TryLater,
 )
-from service.core.task import FaultKind
 from service.providers.outcome import NoAnswer, NotSent
 from service.providers.sync_so import answers, faults
 from service.providers.sync_so.answers import Page

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.core.fault import FaultKind
 from service.core.inputs import Report, Source
-from service.core.task import FaultKind
 from service.ports import OpenedCallback, RawCallback
 from service.providers.sync_so.webhook import open_callback
 from tests.support.samples import (

@@ -10,8 +10,9 @@ from uuid import UUID
 import pytest
 
 from schemas.api.tasks import TaskPage, TaskView
+from service.core.fault import Fault, FaultKind
 from service.core.states import ResultState, State
-from service.core.task import Card, Fault, FaultKind, Result, Task, Video
+from service.core.task import Card, Result, Task, Video
 from service.wire.api import page_bytes, public_state, rfc3339, task_view_bytes
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)

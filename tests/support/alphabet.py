@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import product
 
+from service.core.fault import Fault, FaultKind
 from service.core.inputs import (
     Accepted,
     AskUpstream,
@@ -25,7 +26,7 @@ from service.core.inputs import (
     TryLater,
     Unconfirmed,
 )
-from service.core.task import Fault, FaultKind, Policy, Task, Video
+from service.core.task import Policy, Task, Video
 from tests.support.canonical import LEASE_NO, OTHER, OWN
 
 BROKEN = Fault("broken", "The upstream gave up.", FaultKind.PERMANENT)

@@ -9,8 +9,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 
+from service.core.fault import Fault
 from service.core.states import ResultState, State
-from service.core.task import Fault, Policy, Result, Task, Video
+from service.core.task import Policy, Result, Task, Video
 from tests.support.steps import Memory, paid_of, told_of
 
 SOME_FAULT = Fault("some", "Some fault.")

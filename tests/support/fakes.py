@@ -10,8 +10,9 @@ from uuid import UUID
 from service.clock import SystemDice
 from service.core.errors import FieldError
 from service.core.estimate import Basis, Estimate
+from service.core.fault import Fault, FaultKind
 from service.core.inputs import Accepted, Answer, ReadFailed, Reading, Report, Source
-from service.core.task import Fault, FaultKind, FirstSend, Task, Video
+from service.core.task import FirstSend, Task, Video
 from service.ports import (
     Checked,
     InvalidRequest,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID, uuid4
 
+from service.core.fault import Fault, FaultKind
 from service.core.inputs import (
     Accepted,
     Answer,
@@ -17,7 +18,7 @@ from service.core.inputs import (
     SubmitUnknown,
     TryLater,
 )
-from service.core.task import Fault, FaultKind, FirstSend, Policy, Task, Video
+from service.core.task import FirstSend, Policy, Task, Video
 from service.store.pool import Pool
 from tests.support.fakes import FakeProvider
 from tests.support.house import House, make_house

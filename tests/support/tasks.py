@@ -12,6 +12,7 @@ from uuid import UUID
 from service.core.decide import Step as Due
 from service.core.decide import decide, next_step
 from service.core.decision import Decision
+from service.core.fault import Fault, FaultKind
 from service.core.inputs import (
     Accepted,
     AskUpstream,
@@ -29,7 +30,7 @@ from service.core.inputs import (
     Unconfirmed,
 )
 from service.core.states import State
-from service.core.task import Fault, FaultKind, Policy, Result, Task, Video
+from service.core.task import Policy, Result, Task, Video
 from tests.support.laws import check_history, check_step
 from tests.support.steps import Step
 

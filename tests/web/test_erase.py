@@ -6,8 +6,8 @@ import pytest
 
 from schemas.api.events import EventPage
 from schemas.events.data import Erased
+from service.core.fault import Fault
 from service.core.inputs import SubmitUnknown
-from service.core.task import Fault
 from service.store.pool import Pool
 from tests.support.batches import as_lines, send
 from tests.support.fakes import said

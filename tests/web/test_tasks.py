@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from schemas.api.tasks import TaskPage, TaskView, TimelinePage
+from service.core.fault import Fault
 from service.core.inputs import Accepted, Refused, Report, Source, SubmitUnknown
-from service.core.task import Fault
 from tests.support.fakes import said
 from tests.support.tasks import video
 from tests.support.web import Api, submission

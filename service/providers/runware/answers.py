@@ -5,6 +5,7 @@ from http import HTTPStatus
 from uuid import UUID
 
 from schemas.base import part
+from service.core.fault import Fault, FaultKind
 from service.core.inputs import (
     Accepted,
     Answer,
@@ -15,7 +16,7 @@ from service.core.inputs import (
     Source,
     SubmitUnknown,
 )
-from service.core.task import Fault, FaultKind, Task
+from service.core.task import Task
 from service.providers import foreign
 from service.providers.outcome import (
     HttpAnswer,

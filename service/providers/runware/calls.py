@@ -7,7 +7,7 @@ import aiohttp
 
 from schemas.base import part
 from schemas.upstream.runware import RunwareItem
-from service.core.task import Fault, FaultKind
+from service.core.fault import Fault, FaultKind
 from service.providers import foreign
 from service.providers.http import Upstream
 from service.providers.outcome import NO_KEY, HttpAnswer, read_unanswered, read_unreadable

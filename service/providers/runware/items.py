@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from uuid import UUID, uuid5
 
 from schemas.upstream.runware import RunwareError, RunwareItem
+from service.core.fault import Fault
 from service.core.inputs import Report, Source
 from service.core.settle import UNKNOWN
-from service.core.task import Fault, Video
+from service.core.task import Video
 from service.providers import foreign
 from service.providers.runware import faults
 from service.providers.verdict import Family, Said, async_fault

@@ -4,7 +4,7 @@ import base64
 from dataclasses import dataclass
 from uuid import UUID
 
-from service.core.task import Fault
+from service.core.fault import Fault
 from service.providers import foreign
 from service.providers.outcome import read_unreadable
 from service.providers.runware.calls import Calls

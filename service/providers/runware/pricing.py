@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from uuid import UUID
 
-from service.core.task import Fault
+from service.core.fault import Fault
 from service.providers import foreign
 from service.providers.runware.calls import Calls
 from service.providers.runware.mapping import OURS

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from schemas.upstream.sync_so import SyncError, SyncGeneration
+from service.core.fault import Fault, FaultKind
 from service.core.inputs import (
     Accepted,
     Answer,
@@ -19,7 +20,7 @@ from service.core.inputs import (
     Source,
     SubmitUnknown,
 )
-from service.core.task import Fault, FaultKind, Task
+from service.core.task import Task
 from service.providers import foreign
 from service.providers.outcome import (
     HttpAnswer,

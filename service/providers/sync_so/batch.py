@@ -24,8 +24,8 @@ from schemas.upstream.sync_batch import (
     SyncBatchValidated,
 )
 from service.core.errors import FieldError
+from service.core.fault import Fault
 from service.core.inputs import ReadFailed, SubmitUnknown, TryLater
-from service.core.task import Fault
 from service.providers import foreign
 from service.providers.http import Upstream
 from service.providers.outcome import (

@@ -10,8 +10,9 @@ from uuid import UUID
 import aiohttp
 
 from service.core.estimate import Estimate
+from service.core.fault import Fault
 from service.core.inputs import Answer, ReadFailed, Reading, ReadNothing, SubmitUnknown, TryLater
-from service.core.task import Fault, FirstSend, Task
+from service.core.task import FirstSend, Task
 from service.ports import Checked, OpenedCallback, RawCallback
 from service.providers.http import Upstream
 from service.providers.outcome import KEY_CHANGED, NO_KEY, READ_TIMEOUT, Outcome

@@ -6,9 +6,10 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from schemas.upstream.sync_so import SyncGeneration
+from service.core.fault import Fault, FaultKind
 from service.core.inputs import Report, Source
 from service.core.settle import UNKNOWN
-from service.core.task import Fault, FaultKind, Video
+from service.core.task import Video
 from service.providers import foreign
 from service.providers.sync_so import faults
 from service.providers.verdict import KINDS, Family, Said, async_fault

@@ -1,0 +1,1 @@
+"""Where files are kept: this machine's disk, object stores, addresses that take a PUT."""
