@@ -249,3 +249,26 @@ class Place(Protocol):
     async def close(self) -> None:
         """Give back connections."""
         ...
+
+
+class FetchError(Exception):
+    """A video could not be fetched; `fault.kind` says whether it may work later.
+
+    `expired` means that the address itself is the trouble (401, 403, 404, 410): a fresh one may work at once.
+    """
+
+    def __init__(self, fault: Fault, *, expired: bool = False) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
+        self.expired = expired
+
+
+class Fetcher(Protocol):
+    """Fetches videos from strangers' addresses (`service.media.fetch`)."""
+
+    async def fetch(self, url: str, into: Path) -> Media:
+        """Download a video to the file `into`, checked, synced and looked into; raises FetchError.
+
+        After an error `into` may hold a part of it, which the caller removes.
+        """
+        ...
