@@ -74,6 +74,15 @@ class Settings(BaseSettings):
     allow_networks: Networks = ()
     aws_ambient: bool = False
     egress_proxy: SecretStr | None = None
+    archive: str = "none"
+    archive_before_completed: bool = False
+    archive_stores: Annotated[tuple[str, ...], NoDecode] = ()
+    archive_max_seconds: Annotated[int, Field(ge=1, le=604_800)] = 600
+    archive_max_bytes: Annotated[int, Field(ge=1)] = 2_147_483_648
+    archive_retention_days: Annotated[int, Field(ge=0, le=3650)] = 0
+    archive_retention: Annotated[tuple[str, ...], NoDecode] = ()
+    archive_ambient: bool = False
+    media_dir: Path | None = None
     log_format: Literal["console", "json"] | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -104,6 +113,12 @@ class Settings(BaseSettings):
     throttle_max_seconds: Seconds = 300
     disable_after_seconds: Seconds = 432_000
     replay_per_second: Annotated[int, Field(ge=1, le=1000)] = 50
+    archive_concurrency: Annotated[int, Field(ge=1, le=200)] = 8
+    archive_give_up_seconds: Seconds = 86_400
+    archive_timeout_seconds: Seconds = 900
+    archive_stall_seconds: Seconds = 30
+    archive_min_free_bytes: Annotated[int, Field(ge=0)] = 1_073_741_824
+    link_seconds: Annotated[int, Field(ge=1, le=604_800)] = 3600
     callback_patience_seconds: Seconds = 4
     callback_group: Annotated[int, Field(ge=1, le=200)] = 100
     callback_waiting: Annotated[int, Field(ge=1)] = 20_000
@@ -128,6 +143,8 @@ class Settings(BaseSettings):
         "sync_webhook_secret",
         "delivery_waits",
         "callback_confirm",
+        "archive_stores",
+        "archive_retention",
         mode="before",
     )
     @classmethod

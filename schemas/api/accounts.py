@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field
 
 from ..base import Request, Strict
+from .media import Fault
 from .pages import Page
-from .tasks import AccountName, Fault, Provider
+from .tasks import AccountName, Provider
 
 Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]
 

@@ -25,6 +25,8 @@ EventPattern = Literal[
     "task.canceled",
     "task.timed_out",
     "video.late",
+    "video.archived",
+    "video.archive_failed",
     "batch.*",
     "batch.completed",
     "subscription.*",

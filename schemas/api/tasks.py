@@ -16,6 +16,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from ..base import Request, Strict
+from .media import Archive, ArchiveTarget, ArchiveView, ArchiveWanted, Fault, Media
 from .pages import Page
 
 MAX_METADATA_BYTES = 16 * 1024
@@ -120,11 +121,15 @@ class Submission(Request):
         "video for reasons of its provider (failure, outage, capacity, account). Never after an unknown outcome, "
         "a cancel, a deadline, or a fault of the request.",
     )
+    archive: ArchiveTarget | Archive | None = Field(
+        default=None,
+        description="Keep the videos: where, or an object with more. Default: a setting of the service.",
+    )
     priority: int = Field(default=0, ge=-100, le=100, description="Larger goes first.")
 
     # The name of the base class's validator: null is JSON, so metadata may be null.
     @field_validator(
-        *("provider", "request", "account", "taskUUID", "labels", "fallback"),
+        *("provider", "request", "account", "taskUUID", "labels", "fallback", "archive"),
         *("deadlineSeconds", "startWithinSeconds", "priority"),
         mode="before",
     )
@@ -144,25 +149,30 @@ class RetryOptions(Request):
     )
 
 
-class Fault(Strict):
-    """Why something did not work."""
-
-    code: str
-    message: str
-    kind: Literal["transient", "permanent", "unknown"]
-
-
-class VideoResult(Strict):
-    """A result whose video arrived; `late` when its task was final without it."""
-
+class _Video(Strict):
     index: int = Field(ge=0)
-    state: Literal["completed", "late"]
     videoUUID: str
     videoURL: str | None
     seed: int | None
     cost: float | None = Field(description="In USD.")
     NSFWContent: bool | None
     completedAt: AwareDatetime | None
+    media: Media | None = Field(default=None, description="The kept file.")
+    archive: ArchiveView | None = Field(
+        default=None, description="None where the video is not to be kept."
+    )
+
+
+class VideoResult(_Video):
+    """A result whose video arrived; `late` when its task was final without it."""
+
+    state: Literal["completed", "late"]
+
+
+class ArchivingResult(_Video):
+    """A result whose video arrived and is being kept; `video.completed` waits for that."""
+
+    state: Literal["archiving"]
 
 
 class FailedResult(Strict):
@@ -180,7 +190,9 @@ class OpenResult(Strict):
     state: Literal["pending", "canceled"]
 
 
-Result = Annotated[VideoResult | FailedResult | OpenResult, Field(discriminator="state")]
+Result = Annotated[
+    VideoResult | ArchivingResult | FailedResult | OpenResult, Field(discriminator="state")
+]
 
 
 class TaskSummary(Strict):
@@ -204,6 +216,9 @@ class TaskSummary(Strict):
     retryOf: UUID | None
     fallbackOf: UUID | None = Field(description="The task that this one is tried instead of.")
     fallbackTask: UUID | None = Field(description="The task that was started instead of this one.")
+    archive: ArchiveWanted | None = Field(
+        default=None, description="What is done with its videos, if anything is."
+    )
     batch: UUID | None = Field(description="The batch it was submitted with.")
     labels: dict[str, str]
     metadata: Any

@@ -113,6 +113,20 @@ class VideoLate(CloudEvent):
     data: VideoData
 
 
+class VideoArchived(CloudEvent):
+    """The file of a video is kept: `result.media` says where and what it is. At most one a result."""
+
+    type: Literal["video.archived"]
+    data: VideoData
+
+
+class VideoArchiveFailed(CloudEvent):
+    """The file of a video could not be kept: `result.archive.error` says why. The video itself stands."""
+
+    type: Literal["video.archive_failed"]
+    data: VideoData
+
+
 class BatchCompleted(CloudEvent):
     """Every task of a batch is final. Exactly one a batch; in the feed after all events of its tasks."""
 
@@ -172,6 +186,8 @@ class Erased(CloudEvent):
         "task.canceled",
         "task.timed_out",
         "video.late",
+        "video.archived",
+        "video.archive_failed",
     ]
     data: ErasedData
 
@@ -186,6 +202,8 @@ EVENTS: dict[str, type[CloudEvent]] = {
     "task.canceled": TaskCanceled,
     "task.timed_out": TaskTimedOut,
     "video.late": VideoLate,
+    "video.archived": VideoArchived,
+    "video.archive_failed": VideoArchiveFailed,
     "batch.completed": BatchCompleted,
     "subscription.disabled": SubscriptionDisabled,
     "callboard.test": SubscriptionTest,
@@ -202,6 +220,8 @@ AnyEvent = Annotated[
     | TaskCanceled
     | TaskTimedOut
     | VideoLate
+    | VideoArchived
+    | VideoArchiveFailed
     | BatchCompleted
     | SubscriptionDisabled
     | SubscriptionTest,

@@ -15,6 +15,7 @@ from service.bootstrap.targets import make_check
 from service.bootstrap.upstreams import make_upstreams, open_sessions, policies, seconds
 from service.clock import SystemDice
 from service.core.breaker import Limits as BreakerLimits
+from service.core.media import Wanted
 from service.core.url_guard import check_url
 from service.flows.accept import Accept, Defaults
 from service.flows.accounts import Accounts
@@ -98,7 +99,13 @@ async def make_parts(
     apply = Apply(pool, wake, dice, fanout, policies(settings))
     accounts = Accounts(pool, wake, dice, vault, upstreams)
     views = Views(upstreams)
-    defaults = Defaults(settings.deadline_seconds, settings.start_within_seconds)
+    defaults = Defaults(
+        settings.deadline_seconds,
+        settings.start_within_seconds,
+        archive=Wanted(settings.archive, settings.archive_before_completed),
+        hold_s=settings.archive_max_seconds,
+        stores=(*settings.archive_stores, settings.archive),
+    )
     accept = Accept(pool, wake, dice, upstreams, views, defaults)
     receive = Receive(
         pool,

@@ -17,8 +17,10 @@ from service.core.decision import (
     past,
     refuse,
 )
+from service.core.holding import archived
 from service.core.inputs import (
     Accepted,
+    Archived,
     AskUpstream,
     CancelAsked,
     Input,
@@ -66,6 +68,8 @@ def decide_final(  # noqa: C901 - the table: one case an input
         case CancelAsked():
             canceled = task.state is State.CANCELED
             return ignore(task, "canceled_before") if canceled else refuse(task, "final")
+        case Archived():
+            return archived(task, event, ctx)
         case SendStarted():
             return refuse(task, "final")
 

@@ -16,7 +16,9 @@ new: late and doubled things are normal) or *refuse* (it must not happen now; no
 | CancelAsked   | canceled      | canceled            | canceled        | ignore or refuse         |
 | AskUpstream   | ignore        | look now            | look now        | look now while watched   |
 | Unconfirmed   | processing    | processing          | look now        | look now while watched   |
+| Archived      | ignore        | ignore              | tells of it     | tells of it              |
 
+A task whose results are all known, and whose events wait for files, is `core.holding`'s.
 A look that was asked for while a send or a read was under way is due as soon as its answer is there.
 """
 
@@ -24,7 +26,7 @@ from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
-from service.core import reporting, sending
+from service.core import holding, reporting, sending
 from service.core.afterwards import decide_final
 from service.core.decision import (
     Context,
@@ -35,11 +37,13 @@ from service.core.decision import (
     ignore,
     look_at_once,
     move,
+    past,
     send_is_over,
 )
 from service.core.fault import Fault
 from service.core.inputs import (
     Accepted,
+    Archived,
     AskUpstream,
     CancelAsked,
     Input,
@@ -60,7 +64,12 @@ from service.core.task import Policy, Task
 def decide(task: Task, event: Input, now: datetime, policy: Policy, jitter: float) -> Decision:
     """Decide what follows from `event` for `task`; `jitter` is in [0, 1)."""
     ctx = Context(now, policy, jitter)
-    decision = decide_final(task, event, ctx) if task.final else _decide_open(task, event, ctx)
+    if task.final:
+        decision = decide_final(task, event, ctx)
+    elif task.holding:
+        decision = holding.decide_holding(task, event, ctx)
+    else:
+        decision = _decide_open(task, event, ctx)
     told = isinstance(event, Accepted | Report | ReadNothing | ReadFailed)
     if told and decision.verdict is Verdict.MOVE and asked_meanwhile(task, ctx):
         # What was under way began before the question: it does not answer it.
@@ -94,6 +103,8 @@ def _decide_open(  # noqa: C901 - the table: one case an input
             return _ask(task, event, ctx)
         case Unconfirmed():
             return reporting.unconfirmed(task, event.report, ctx)
+        case Archived():
+            return holding.archived(task, event, ctx)
 
 
 class Step(StrEnum):
@@ -111,7 +122,7 @@ def next_step(task: Task, now: datetime, policy: Policy) -> Step:
         return Step.TICK if given_up else Step.READ
     if task.state is State.QUEUED:
         return Step.TICK if now >= task.start_by else Step.SEND
-    if task.being_sent:
+    if task.being_sent or past(task.hold_over_at, now):
         return Step.TICK
     return Step.SEND if sending.may_resend(task, now, policy) else Step.READ
 
@@ -121,6 +132,8 @@ def _tick(task: Task, ctx: Context) -> Decision:
         if ctx.now >= task.start_by:
             return sending.never_started(task, ctx)
         return ignore(task, "waiting")
+    if past(task.hold_until, ctx.now):
+        return holding.hold_over(task, ctx)
     if task.being_sent and send_is_over(task, ctx):
         text = "The process that was sending it ended before an answer came."
         return sending.stay_unknown(task, Fault("no_answer", text), ctx, answered=False)

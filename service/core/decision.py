@@ -83,10 +83,12 @@ def finish(
 ) -> Decision:
     """End the task: settle what is open, say so, and keep watch while its slot is held.
 
-    Open results fail with `fault`, except those of a canceled task: nobody is told of them.
+    What is held is told of. Open results fail with `fault`, except those of a canceled task: nobody is told of them.
     """
     open_state = ResultState.CANCELED if state is State.CANCELED else ResultState.FAILED
     told = () if state is State.CANCELED else task.open_results
+    held = task.held
+    task = release(task, held)
     results = tuple(
         Result(r.index, open_state, None, fault, ctx.now) if r.state is ResultState.PENDING else r
         for r in task.results
@@ -104,10 +106,17 @@ def finish(
     )
     announce = (
         *before,
+        *(Announcement("video.completed", r.index) for r in held),
         *(Announcement("video.failed", r.index) for r in told),
         Announcement(f"task.{state.value}"),
     )
     return move(ended, reason, announce)
+
+
+def release(task: Task, held: tuple[Result, ...]) -> Task:
+    """Complete results whose files were waited for."""
+    told = {r.index: replace(r, state=ResultState.COMPLETED, hold_until=None) for r in held}
+    return replace(task, results=tuple(told.get(r.index, r) for r in task.results))
 
 
 def next_look(task: Task, ctx: Context) -> datetime:
@@ -116,6 +125,8 @@ def next_look(task: Task, ctx: Context) -> datetime:
     submitting = task.state is State.SUBMITTING
     first = policy.unknown_read_after if submitting else policy.poll_after
     look = ctx.now + retry.poll_wait(task.polls, first, policy.poll_max, ctx.jitter)
+    if task.hold_until is not None:
+        look = min(look, max(task.hold_until, ctx.now))
     resendable = submitting and task.upstream_id is None and task.read_empty_at is not None
     if resendable and task.resend_at and task.first_sent_at:
         resend = max(task.resend_at, ctx.now)

@@ -7,6 +7,8 @@ from uuid import UUID
 
 BATCH_COMPLETED = "batch.completed"
 SUBSCRIPTION_DISABLED = "subscription.disabled"
+ARCHIVE_EVENTS = ("video.archived", "video.archive_failed")
+"""What is told of a file; not of a result, which has one event of its own."""
 EVENT_TYPES = (
     "task.processing",
     "video.completed",
@@ -17,6 +19,7 @@ EVENT_TYPES = (
     "task.canceled",
     "task.timed_out",
     "video.late",
+    *ARCHIVE_EVENTS,
     BATCH_COMPLETED,
     SUBSCRIPTION_DISABLED,
     "callboard.test",

@@ -9,6 +9,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from service.core.fault import Fault
+from service.core.media import Archive
 from service.core.task import Video
 
 
@@ -136,8 +137,16 @@ class Unconfirmed:
     report: Report
 
 
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """The file of a result was kept, or could not be, or its time is over."""
+
+    index: int
+    archive: Archive
+
+
 Answer = Accepted | Refused | TryLater | SubmitUnknown
 """The four answers to a submit (DESIGN.md "Submitting")."""
 Reading = Report | ReadNothing | ReadFailed
 """What a read of the upstream comes to."""
-Input = SendStarted | Answer | Reading | Tick | CancelAsked | AskUpstream | Unconfirmed
+Input = SendStarted | Answer | Reading | Tick | CancelAsked | AskUpstream | Unconfirmed | Archived

@@ -74,6 +74,9 @@ class Wanted:
         return json.dumps({"to": to, "before": self.before_completed, "days": self.keep_days})
 
 
+NOTHING = Wanted(NONE)
+
+
 def read_wanted(text: str) -> Wanted:
     """Read what `Wanted.write` wrote."""
     raw = json.loads(text)

@@ -20,7 +20,7 @@ from service.core.fault import Fault, FaultKind
 from service.core.inputs import Accepted, ReadFailed, ReadNothing, Report, Source
 from service.core.settle import Settled, add_late, settle
 from service.core.states import CallbackOutcome, ResultState, State
-from service.core.task import Task
+from service.core.task import Result, Task
 
 SUBMIT_UNKNOWN = Fault(
     "submit_unknown", "Whether the upstream accepted it could not be found out in time."
@@ -45,7 +45,11 @@ def report(task: Task, said: Report, ctx: Context) -> Decision:
     # What was refused before any work was never processed, and a taken taskUUID is not even ours.
     if task.state is not State.PROCESSING and (said.rejected is None or said.videos):
         announce = (Announcement("task.processing"),)
-    announce += tuple(Announcement(f"video.{r.state.value}", r.index) for r in settled.settled)
+    announce += tuple(
+        Announcement(f"video.{r.state.value}", r.index)
+        for r in settled.settled
+        if r.state is not ResultState.ARCHIVING
+    )
     if said.rejected is not None and settled.task.open_results:
         ended = replace(settled.task, slot_since=None)
         return finish(ended, State.REJECTED, said.rejected, ctx, "rejected", announce)
@@ -106,13 +110,24 @@ def _all_settled(
     task = settled.task
     if not (said.running and said.source is Source.POLL):
         task = replace(task, slot_since=None)
-    faults = [r.error for r in task.results if r.state is ResultState.FAILED and r.error]
-    good = any(r.state is ResultState.COMPLETED for r in task.results)
-    state = State.COMPLETED if good else State.FAILED
-    ended = finish(task, state, faults[0] if faults else None, ctx, "settled", announce)
+    ended = settled_at_last(task, ctx, announce)
     after, late = add_late(ended.task, settled.extra, ctx.now)
     told = tuple(Announcement("video.late", r.index) for r in late)
     return replace(ended, task=after, announce=ended.announce + told)
+
+
+def settled_at_last(
+    task: Task, ctx: Context, announce: tuple[Announcement, ...], reason: str = "settled"
+) -> Decision:
+    """End a task whose results are all settled, or wait for the files of those that are held."""
+    held = task.hold_until
+    if held is not None:
+        waits = replace(task, look_again_at=held, lease_until=None, polls=0)
+        return move(waits, "archiving" if reason == "settled" else reason, announce)
+    faults = [r.error for r in task.results if r.state is ResultState.FAILED and r.error]
+    good = any(r.state is ResultState.COMPLETED for r in task.results)
+    state = State.COMPLETED if good else State.FAILED
+    return finish(task, state, faults[0] if faults else None, ctx, reason, announce)
 
 
 def _still_open(
@@ -193,6 +208,15 @@ def _out_of_time(
 ) -> Decision:
     if task.state is State.SUBMITTING:
         return finish(task, State.TIMED_OUT, SUBMIT_UNKNOWN, ctx, "submit_unknown", announce)
+    if task.held:
+        # The verdict is known, and its event waits a bounded time for the file.
+        missing = task.open_results
+        failed = {
+            r.index: Result(r.index, ResultState.FAILED, None, fault, ctx.now) for r in missing
+        }
+        after = replace(task, results=tuple(failed.get(r.index, r) for r in task.results))
+        told = tuple(Announcement("video.failed", r.index) for r in missing)
+        return settled_at_last(after, ctx, announce + told, fault.code)
     good = any(r.state is ResultState.COMPLETED for r in task.results)
     state = State.COMPLETED if good else State.TIMED_OUT
     return finish(task, state, fault, ctx, fault.code, announce)

@@ -6,10 +6,11 @@ same failure told by a callback and by a poll counts once, and no table of diges
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from service.core.fault import Fault, FaultKind
 from service.core.inputs import Report, Source
+from service.core.media import Archive
 from service.core.states import ResultState
 from service.core.task import Policy, Result, Task, Video
 
@@ -62,7 +63,8 @@ def add_late(
     for video in videos:
         if task.has_video(video.video_uuid):
             continue
-        result = Result(len(task.results), ResultState.LATE, video, None, now)
+        archive = Archive() if task.archives else None
+        result = Result(len(task.results), ResultState.LATE, video, None, now, archive=archive)
         task = replace(task, results=(*task.results, result))
         late.append(result)
     return task, tuple(late)
@@ -83,11 +85,19 @@ def _videos(
         if free is None:
             extra.append(video)
             continue
-        done = Result(free.index, ResultState.COMPLETED, video, None, now)
+        done = _arrived(task, free.index, video, now)
         results[free.index] = done
         settled.append(done)
     after = replace(task, results=tuple(results)) if settled else task
     return after, tuple(settled), tuple(extra)
+
+
+def _arrived(task: Task, index: int, video: Video, now: datetime) -> Result:
+    archive = Archive() if task.archives else None
+    if archive is None or task.hold_s is None:
+        return Result(index, ResultState.COMPLETED, video, None, now, archive=archive)
+    until = now + timedelta(seconds=task.hold_s)
+    return Result(index, ResultState.ARCHIVING, video, None, now, until, archive)
 
 
 def _ask_for_reason(task: Task, report: Report, now: datetime, policy: Policy) -> Task | None:

@@ -33,6 +33,8 @@ class ResultState(StrEnum):
 
     PENDING = "pending"
     """Asked for, not settled. Left by settling, or by the cancel of its task."""
+    ARCHIVING = "archiving"
+    """Its video arrived in time and is being kept; nobody is told yet. Left by that, or by `hold_until`."""
     COMPLETED = "completed"
     """Its video arrived in time."""
     FAILED = "failed"

@@ -7,6 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from service.core.fault import Fault
+from service.core.media import Archive
 from service.core.states import FINAL, ResultState, State
 
 
@@ -30,6 +31,11 @@ class Result:
     video: Video | None = None
     error: Fault | None = None
     settled_at: datetime | None = None
+    """When its video came, or it was known not to come."""
+    hold_until: datetime | None = None
+    """While it is archiving: when it is told of at the latest."""
+    archive: Archive | None = None
+    """What became of its file; none where none is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,12 @@ class Task:
     error: Fault | None = None
     pinned: bool = False
     """It named its account, and is sent by no other."""
+    archives: bool = False
+    """Its videos are to be kept."""
+    hold_s: int | None = None
+    """For how many seconds `video.completed` waits for its file; none where it does not."""
+    hold_over_at: datetime | None = None
+    """`hold_until` as its row has it, for those who load no results."""
     batch_id: UUID | None = None
     """The batch it was submitted with; of a fallback, that of the first."""
 
@@ -106,6 +118,21 @@ class Task:
         """The results that are not settled."""
         return tuple(r for r in self.results if r.state is ResultState.PENDING)
 
+    @property
+    def held(self) -> tuple[Result, ...]:
+        """The results whose videos came, and which are not told of before they are kept."""
+        return tuple(r for r in self.results if r.state is ResultState.ARCHIVING)
+
+    @property
+    def holding(self) -> bool:
+        """Whether all is known of it, and only its files are waited for."""
+        return not self.final and bool(self.held) and not self.open_results
+
+    @property
+    def hold_until(self) -> datetime | None:
+        """When the first of what is held is told of at the latest."""
+        return min((r.hold_until for r in self.held if r.hold_until), default=None)
+
     def has_video(self, video_uuid: str) -> bool:
         """Whether this video is among its results, late ones included."""
         return any(r.video and r.video.video_uuid == video_uuid for r in self.results)
@@ -126,6 +153,8 @@ class Card:
     retry_of: UUID | None = None
     notify_url: str | None = None
     priority: int = 0
+    archive: str | None = None
+    """What is to be done with its videos (`core.media.Wanted`), as JSON."""
     fallback: str | None = None
     """What is tried instead if it ends without a video, as JSON; none when nothing is left."""
     fallback_of: UUID | None = None

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import structlog
 
+from service.core.archive_target import check_target
 from service.core.errors import Conflict, FieldError, Invalid, ServiceError
+from service.core.media import NONE, NOTHING, Wanted
 from service.flows import fallback
 from service.flows.check import check
 from service.flows.idempotent import Answer, once
@@ -40,6 +42,8 @@ class Submission:
     """The account to send it by; none for any."""
     fallback: tuple[tuple[str, object], ...] = ()
     """Providers and requests to be tried instead, in their order."""
+    archive: Wanted | None = None
+    """What is to be done with its videos; none for the default. Its target is checked here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,11 @@ class Defaults:
 
     deadline_s: int
     start_within_s: int
+    archive: Wanted = NOTHING
+    hold_s: int = 600
+    """How long `video.completed` waits for a file, where that is asked for."""
+    stores: tuple[str, ...] = ()
+    """The object stores that callers may name, each with a prefix."""
 
 
 class Accept:
@@ -138,6 +147,7 @@ class Accept:
         if len(both) > 1:
             text = "It differs from the taskUUID inside the request."
             raise Invalid(errors=(FieldError(f"{prefix}/taskUUID", text),))
+        archive = self._archive(given.archive, checked.results_expected, prefix)
         return NewTask(
             task_uuid=next(iter(both), None) or self._dice.uuid(),
             provider=given.provider,
@@ -154,7 +164,24 @@ class Accept:
             retry_of=given.retry_of,
             account=given.account,
             fallback=fallback.keep(instead),
+            archive=None if archive is None else archive.write(),
+            hold_s=self._defaults.hold_s if archive and archive.before_completed else None,
         )
+
+    def _archive(self, given: Wanted | None, results: int, prefix: str) -> Wanted | None:
+        """Give what is to be done with its videos, none for nothing; raises Invalid."""
+        wanted = given or self._defaults.archive
+        if given is not None:
+            try:
+                wanted = replace(given, to=check_target(given.to, self._defaults.stores))
+            except ValueError as error:
+                raise Invalid(errors=(FieldError(f"{prefix}/archive", str(error)),)) from None
+        if isinstance(wanted.to, tuple) and len(wanted.to) < results:
+            text = (
+                f"Each of the {results} results wants a URL of its own; there are {len(wanted.to)}."
+            )
+            raise Invalid(errors=(FieldError(f"{prefix}/archive", text),))
+        return None if wanted.to == NONE else wanted
 
     def _checked(self, given: Submission, prefix: str) -> tuple[Checked, list[tuple[str, Checked]]]:
         """Check the request and what is to be tried instead; raises Invalid with every fault of both."""

@@ -18,13 +18,14 @@ from service.core.decide import decide
 from service.core.decision import Decision, Verdict
 from service.core.errors import NotFound, Unavailable
 from service.core.inputs import Input
+from service.core.media import ArchiveState
 from service.core.states import ResultState, State
 from service.core.task import Card, Policy, Result, Task
 from service.flows import fallback, pauses
 from service.flows.fanout import Fanout
 from service.flows.wake import Topic, Wake
 from service.ports import Dice
-from service.store import history, outbox, tasks, transitions
+from service.store import archives, history, outbox, tasks, transitions
 from service.store.pool import Conn, Pool, transaction
 
 log = structlog.get_logger()
@@ -160,6 +161,7 @@ class Apply:
         results = _changed_results(before, after, uuids)
         if results:
             await transitions.write_results(conn, results, written.of_results)
+            await _keep(conn, [(after[u], r) for u, r in results], before, now)
         await history.insert(conn, [_entry(a, now) for a in moved if _worth_telling(a)] or ())
         if written.events:
             await outbox.write(conn, now, self._fanout.source, written.events, written.deliveries)
@@ -211,6 +213,8 @@ def _topics(decision: Decision) -> set[Topic]:
     topics = {Topic.DUE}
     if decision.task.final and decision.task.batch_id is not None:
         topics.add(Topic.BATCHES)
+    if any(r.archive and r.archive.state is ArchiveState.PENDING for r in decision.task.results):
+        topics.add(Topic.ARCHIVE)
     if decision.announce:
         topics |= {Topic.DELIVER, Topic.EVENTS}
     if decision.task.final or decision.task.state is State.QUEUED:
@@ -242,6 +246,16 @@ def _entry(a: Applied, now: datetime) -> history.Entry:
         a.decision.task.state.value,
         detail,
     )
+
+
+async def _keep(
+    conn: Conn, changed: Sequence[tuple[Task, Result]], before: Mapping[UUID, Task], now: datetime
+) -> None:
+    """Have the videos kept that just came."""
+    known = {(u, r.index) for u, task in before.items() for r in task.results if r.archive}
+    new = [(t, r) for t, r in changed if r.archive and (t.task_uuid, r.index) not in known]
+    if new:
+        await archives.begin(conn, new, now)
 
 
 def _changed_results(

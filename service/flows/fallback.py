@@ -96,4 +96,6 @@ def _instead(task: Task, card: Card, task_uuid: UUID) -> NewTask:
         batch_id=task.batch_id,
         fallback=json.dumps(rest, ensure_ascii=False) if rest else None,
         fallback_of=task.task_uuid,
+        archive=card.archive,
+        hold_s=task.hold_s,
     )

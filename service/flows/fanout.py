@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from service.core.event import About
+from service.core.event import ARCHIVE_EVENTS, About
 from service.core.lanes import lane_of_url
 from service.core.states import FINAL, State
 from service.core.task import Card, Result, Task
@@ -77,7 +77,7 @@ class Fanout:
         event_id = self._dice.uuid()
         if kind in TERMINAL:
             written.terminal[task.task_uuid] = event_id
-        if index is not None:
+        if index is not None and kind not in ARCHIVE_EVENTS:
             written.of_results[task.task_uuid, index] = event_id
         shown = _as_it_began(task) if kind == "task.processing" else task
         data = event_data(kind, shown, card, index)

@@ -130,6 +130,8 @@ class Operate:
             retry_of=task.task_uuid,
             account=task.account if task.pinned else None,
             fallback=card.fallback,
+            archive=card.archive,
+            hold_s=task.hold_s,
         )
 
 

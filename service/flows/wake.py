@@ -20,6 +20,7 @@ class Topic(StrEnum):
     CALLBACKS = "callbacks"
     BATCHES = "batches"
     EVENTS = "events"
+    ARCHIVE = "archive"
 
 
 Teller = Callable[[frozenset[Topic], tuple[UUID, ...]], None]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from service.core.fault import Fault, FaultKind
+from service.core.media import read_archive
 from service.core.states import ResultState, State
 from service.core.task import Card, Result, Task, Video
 from service.store.pool import Record
@@ -15,7 +16,7 @@ _TASK_FIELDS = (
     *("start_by", "deadline_seconds", "deadline_at", "first_sent_at", "sent_at", "submitted_at"),
     *("finished_at", "attempts", "unknown", "resend_at", "read_empty_at", "upstream_id", "polls"),
     *("settled_since", "vague_polls", "vague_since", "look_again_at", "lease_no", "lease_until"),
-    *("slot_since", "event_sequence", "pinned", "batch_id"),
+    *("slot_since", "event_sequence", "pinned", "archives", "hold_s", "hold_over_at", "batch_id"),
 )
 
 _NUL = re.compile(r"(\\\\)|\\u0000")
@@ -61,7 +62,13 @@ def result_of(row: Record) -> Result:
     if row["video_uuid"] is not None:
         video = Video(row["video_uuid"], row["video_url"], row["seed"], row["cost"], row["nsfw"])
     return Result(
-        row["index"], ResultState(row["state"]), video, fault_of(row["error"]), row["settled_at"]
+        row["index"],
+        ResultState(row["state"]),
+        video,
+        fault_of(row["error"]),
+        row["settled_at"],
+        row["hold_until"],
+        read_archive(row["archive"]),
     )
 
 
@@ -75,6 +82,7 @@ def card_of(row: Record, request: str = "") -> Card:
         retry_of=row["retry_of"],
         notify_url=row["notify_url"],
         priority=row["priority"],
+        archive=row["archive"],
         fallback=row["fallback"],
         fallback_of=row["fallback_of"],
         fallback_task=row["fallback_task"],

@@ -42,6 +42,8 @@ class NewTask:
     batch_id: UUID | None = None
     fallback: str | None = None
     fallback_of: UUID | None = None
+    archive: str | None = None
+    hold_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ async def insert(
         [n.account for n in new],
         [n.batch_id for n in new],
         [n.fallback_of for n in new],
+        [n.archive is not None for n in new],
+        [n.hold_s for n in new],
     )
     seq = {r["task_uuid"]: r["seq"] for r in inserted}
     if len(seq) == len(new):
@@ -94,6 +98,7 @@ async def _insert_payloads(
         [json.dumps(n.warnings) for n in new],
         [n.notify_url for n in new],
         [n.fallback for n in new],
+        [n.archive for n in new],
     )
     await conn.execute(SQL["insert_results"], uuids, [n.results_expected for n in new])
     labels = [(n.task_uuid, key, value) for n in new for key, value in n.labels.items()]
@@ -212,10 +217,8 @@ async def keep_first_send(
     conn: Conn, task_uuid: UUID, send: FirstSend, callback_key: str | None
 ) -> None:
     """Keep the bytes of a first send, which every later send of it repeats, and the key of its callback URL."""
-    account, hint = send.account, send.key_hint
-    await conn.execute(
-        SQL["keep_first_send"], task_uuid, send.url, send.body, account, hint, callback_key
-    )
+    kept = (send.url, send.body, send.account, send.key_hint)
+    await conn.execute(SQL["keep_first_send"], task_uuid, *kept, callback_key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from service.core.media import write_archive
 from service.core.task import Result, Task
 from service.store import rows
 from service.store.pool import Conn
@@ -59,6 +60,7 @@ async def write(conn: Conn, changed: Sequence[Task], terminal_events: dict[UUID,
         [t.event_sequence for t in changed],
         [terminal_events.get(t.task_uuid) for t in changed],
         [rows.fault_json(t.error) for t in changed],
+        [None if t.final else t.hold_until for t in changed],
     )
 
 
@@ -85,4 +87,6 @@ async def write_results(
         [rows.fault_json(r.error) for _, r in changed],
         [r.settled_at for _, r in changed],
         [events.get((u, r.index)) for u, r in changed],
+        [r.hold_until for _, r in changed],
+        [write_archive(r.archive) for _, r in changed],
     )

@@ -1,10 +1,12 @@
 """A body of POST /v1/tasks: one submission or an array of them, with every fault of all of them at once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from schemas.api.media import Archive, ArchiveTarget
 from schemas.api.tasks import Submission as Given
 from service.core.errors import FieldError, Invalid
+from service.core.media import NOTHING, Wanted
 from service.flows.accept import Accept, Submission
 from service.wire.api import parse_submission
 
@@ -92,8 +94,20 @@ def _submission(given: Given) -> Submission:
         start_within_s=given.startWithinSeconds,
         priority=given.priority,
         account=given.account,
+        archive=_wanted(given.archive),
         fallback=tuple((entry.provider, entry.request) for entry in given.fallback),
     )
+
+
+def _wanted(given: ArchiveTarget | Archive | None) -> Wanted | None:
+    if given is None:
+        return None
+    if isinstance(given, Archive):
+        wanted = _wanted(given.to) or NOTHING
+        return replace(
+            wanted, before_completed=given.beforeCompleted, keep_days=given.retentionDays
+        )
+    return Wanted(given if isinstance(given, str) else tuple(given))
 
 
 def _prefix(position: int, *, many: bool) -> str:

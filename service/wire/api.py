@@ -11,10 +11,10 @@ from pydantic import BaseModel, ValidationError
 from schemas.api.tasks import Submission, TaskState
 from schemas.base import WORDS
 from service.core.errors import FieldError, Invalid, Malformed
-from service.core.fault import Fault
 from service.core.settle import UNKNOWN
 from service.core.states import ResultState, State
 from service.core.task import Card, Result, Task
+from service.wire.media import archive_view, fault_view, wanted_view
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -89,6 +89,7 @@ def task_view(
         "retryOf": None if card.retry_of is None else str(card.retry_of),
         "fallbackOf": None if card.fallback_of is None else str(card.fallback_of),
         "fallbackTask": None if card.fallback_task is None else str(card.fallback_task),
+        **wanted_view(card.archive),
         "batch": None if task.batch_id is None else str(task.batch_id),
         "labels": dict(card.labels),
         "metadata": orjson.Fragment(card.metadata),
@@ -117,7 +118,7 @@ def result_view(result: Result) -> dict[str, object]:
     """Show a result; which fields it has depends on its state."""
     shown: dict[str, object] = {"index": result.index, "state": result.state.value}
     match result.state:
-        case ResultState.COMPLETED | ResultState.LATE:
+        case ResultState.ARCHIVING | ResultState.COMPLETED | ResultState.LATE:
             return shown | _video(result)
         case ResultState.FAILED:
             return shown | {"error": fault_view(result.error or UNKNOWN)}
@@ -125,11 +126,6 @@ def result_view(result: Result) -> dict[str, object]:
             return shown
         case _:
             assert_never(result.state)
-
-
-def fault_view(fault: Fault) -> dict[str, str]:
-    """Show why something did not work."""
-    return {"code": fault.code, "message": fault.message, "kind": fault.kind.value}
 
 
 def public_state(state: State) -> TaskState:
@@ -174,6 +170,7 @@ def _video(result: Result) -> dict[str, object]:
         "cost": None if video.cost is None else float(video.cost),
         "NSFWContent": video.nsfw,
         "completedAt": _time(result.settled_at),
+        **archive_view(result.archive),
     }
 
 

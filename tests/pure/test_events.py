@@ -48,7 +48,13 @@ TASK = Task(
 )
 METADATA = b'{"big":123456789012345678901234567890,"price":1.10}'
 CARD = Card({"project": "spring"}, METADATA, request=b'{"model":"sync-3","seed":1e2}')
-RESULT_OF = {"video.completed": 0, "video.failed": 1, "video.late": 2}
+RESULT_OF = {
+    "video.completed": 0,
+    "video.failed": 1,
+    "video.late": 2,
+    "video.archived": 0,
+    "video.archive_failed": 0,
+}
 OF_TASKS = [t for t in EVENT_TYPES if t.startswith(("task.", "video."))]
 
 

@@ -111,7 +111,11 @@ def test_task_is_shown_as_the_contract_has_it() -> None:
 @pytest.mark.parametrize("state", list(State))
 @pytest.mark.parametrize("result_state", list(ResultState))
 def test_every_state_fits_the_public_shape(state: State, result_state: ResultState) -> None:
-    has_video = result_state in {ResultState.COMPLETED, ResultState.LATE}
+    has_video = result_state in {
+        ResultState.ARCHIVING,
+        ResultState.COMPLETED,
+        ResultState.LATE,
+    }
     result = Result(0, result_state, VIDEO if has_video else None)
     task = replace(TASK, state=state, results=(result,), error=None)
     view = TaskView.model_validate(shown(task))

@@ -16,16 +16,19 @@
 -- $11 text[] the account each names, or null for any
 -- $12 uuid[] the batch each belongs to, or null
 -- $13 uuid[] the task each is tried instead of, or null
+-- $14 boolean[] whether their videos are to be kept
+-- $15 integer[] how many seconds video.completed waits for that, or null
 INSERT INTO callboard.tasks (task_uuid, tenant, provider, model, state, priority, results_expected,
                              created_at, start_by, deadline_seconds, look_again_at, retry_of, account, pinned,
-                             batch_id, fallback_of)
+                             batch_id, fallback_of, archives, hold_s)
 SELECT n.task_uuid, $2::text, n.provider, n.model, 'queued', n.priority, n.results_expected,
        c.at, c.at + make_interval(secs => n.start_within), n.deadline_seconds, c.at, n.retry_of,
-       coalesce(n.account, 'default'), n.account IS NOT NULL, n.batch_id, n.fallback_of
+       coalesce(n.account, 'default'), n.account IS NOT NULL, n.batch_id, n.fallback_of, n.archives, n.hold_s
 FROM unnest($1::uuid[], $3::text[], $4::text[], $5::smallint[], $6::smallint[], $7::integer[],
-            $8::integer[], $9::uuid[], $11::text[], $12::uuid[], $13::uuid[]) WITH ORDINALITY
+            $8::integer[], $9::uuid[], $11::text[], $12::uuid[], $13::uuid[], $14::boolean[],
+            $15::integer[]) WITH ORDINALITY
      AS n (task_uuid, provider, model, priority, results_expected, start_within, deadline_seconds,
-           retry_of, account, batch_id, fallback_of, position),
+           retry_of, account, batch_id, fallback_of, archives, hold_s, position),
      (SELECT coalesce($10::timestamptz, clock_timestamp()) AS at) AS c
 WHERE (SELECT e.task_uuid FROM callboard.erased_tasks AS e WHERE e.task_uuid = n.task_uuid LIMIT 1) IS NULL
 ORDER BY n.position
@@ -42,11 +45,12 @@ RETURNING task_uuid, seq, created_at
 -- $5 text[] warnings, a JSON array each
 -- $6 text[] notify URLs, or null
 -- $7 text[] what is tried instead, or null
-INSERT INTO callboard.task_payloads (task_uuid, request, metadata, labels, warnings, notify_url, fallback)
+-- $8 text[] what is to be done with their videos, or null
+INSERT INTO callboard.task_payloads (task_uuid, request, metadata, labels, warnings, notify_url, fallback, archive)
 SELECT n.task_uuid, n.request, n.metadata, n.labels,
-       ARRAY(SELECT jsonb_array_elements_text(n.warnings::jsonb)), n.notify_url, n.fallback
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::text[], $7::text[])
-     AS n (task_uuid, request, metadata, labels, warnings, notify_url, fallback)
+       ARRAY(SELECT jsonb_array_elements_text(n.warnings::jsonb)), n.notify_url, n.fallback, n.archive
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::text[], $7::text[], $8::text[])
+     AS n (task_uuid, request, metadata, labels, warnings, notify_url, fallback, archive)
 WHERE (SELECT e.task_uuid FROM callboard.erased_tasks AS e WHERE e.task_uuid = n.task_uuid LIMIT 1) IS NULL
 RETURNING task_uuid
 
@@ -202,8 +206,8 @@ SELECT r.* FROM callboard.results AS r WHERE r.task_uuid = ANY ($1::uuid[]) ORDE
 -- name: get_cards
 -- Load what is shown of tasks, without their requests.
 -- $1 uuid[] tasks
-SELECT p.task_uuid, p.metadata, p.labels, p.warnings, p.notify_url, p.fallback, p.fallback_task, t.retry_of,
-       t.fallback_of, t.priority
+SELECT p.task_uuid, p.metadata, p.labels, p.warnings, p.notify_url, p.fallback, p.fallback_task, p.archive,
+       t.retry_of, t.fallback_of, t.priority
 FROM callboard.task_payloads AS p JOIN callboard.tasks AS t USING (task_uuid)
 WHERE p.task_uuid = ANY ($1::uuid[])
 

@@ -43,6 +43,7 @@ FROM (SELECT pg_advisory_xact_lock_shared(7301955821)) AS fence,
 -- $20 integer[] event sequences
 -- $21 uuid[] terminal events
 -- $22 jsonb[] errors
+-- $23 timestamptz[] hold_over_at
 UPDATE callboard.tasks AS t
 SET state = n.state, deadline_at = n.deadline_at, first_sent_at = n.first_sent_at, sent_at = n.sent_at,
     submitted_at = n.submitted_at, finished_at = n.finished_at, attempts = n.attempts, unknown = n.unknown,
@@ -50,15 +51,15 @@ SET state = n.state, deadline_at = n.deadline_at, first_sent_at = n.first_sent_a
     settled_since = n.settled_since, vague_polls = n.vague_polls, vague_since = n.vague_since,
     look_again_at = n.look_again_at, lease_until = n.lease_until, slot_since = n.slot_since,
     event_sequence = n.event_sequence, terminal_event = coalesce(t.terminal_event, n.terminal_event),
-    error = n.error
+    error = n.error, hold_over_at = n.hold_over_at
 FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[],
             $6::timestamptz[], $7::timestamptz[], $8::integer[], $9::boolean[], $10::timestamptz[],
             $11::timestamptz[], $12::text[], $13::integer[], $14::timestamptz[], $15::smallint[],
             $16::timestamptz[], $17::timestamptz[], $18::timestamptz[], $19::timestamptz[], $20::integer[],
-            $21::uuid[], $22::jsonb[])
+            $21::uuid[], $22::jsonb[], $23::timestamptz[])
      AS n (task_uuid, state, deadline_at, first_sent_at, sent_at, submitted_at, finished_at, attempts, unknown,
            resend_at, read_empty_at, upstream_id, polls, settled_since, vague_polls, vague_since, look_again_at,
-           lease_until, slot_since, event_sequence, terminal_event, error)
+           lease_until, slot_since, event_sequence, terminal_event, error, hold_over_at)
 WHERE t.task_uuid = n.task_uuid
 
 -- name: leave_slots
@@ -67,7 +68,7 @@ WHERE t.task_uuid = n.task_uuid
 UPDATE callboard.slots AS s SET task_uuid = NULL, taken_at = NULL WHERE s.task_uuid = ANY ($1::uuid[])
 
 -- name: write_results
--- Settle results and add late ones.
+-- Settle results, add late ones, and note what became of their files.
 -- $1 uuid[] tasks
 -- $2 smallint[] indexes
 -- $3 text[] states
@@ -79,12 +80,16 @@ UPDATE callboard.slots AS s SET task_uuid = NULL, taken_at = NULL WHERE s.task_u
 -- $9 jsonb[] errors
 -- $10 timestamptz[] settled_at
 -- $11 uuid[] their video.* events
+-- $12 timestamptz[] hold_until
+-- $13 jsonb[] what became of their files
 INSERT INTO callboard.results AS r (task_uuid, index, state, video_uuid, video_url, seed, cost, nsfw, error,
-                                    settled_at, event_id)
+                                    settled_at, event_id, hold_until, archive)
 SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::bigint[],
-                     $7::numeric[], $8::boolean[], $9::jsonb[], $10::timestamptz[], $11::uuid[])
+                     $7::numeric[], $8::boolean[], $9::jsonb[], $10::timestamptz[], $11::uuid[], $12::timestamptz[],
+                     $13::jsonb[])
 ON CONFLICT (task_uuid, index) DO UPDATE
 SET state = excluded.state, video_uuid = excluded.video_uuid, video_url = excluded.video_url,
     seed = excluded.seed, cost = excluded.cost, nsfw = excluded.nsfw, error = excluded.error,
-    settled_at = excluded.settled_at, event_id = excluded.event_id
-WHERE r.state = 'pending'
+    settled_at = excluded.settled_at, event_id = coalesce(r.event_id, excluded.event_id),
+    hold_until = excluded.hold_until, archive = excluded.archive
+WHERE r.state IN ('pending', 'archiving') OR r.state = excluded.state
