@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.core.archive_target import check_store
+from service.core.media import DISK, NONE, read_rule
 from service.egress import read_proxy
 from service.vault import parse_key
 
@@ -191,10 +193,31 @@ class Settings(BaseSettings):
             read_proxy(value.get_secret_value())
         return value
 
-    @field_validator("data_dir")
+    @field_validator("data_dir", "media_dir")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().absolute()
+
+    @field_validator("archive")
+    @classmethod
+    def _archive(cls, value: str) -> str:
+        if value not in {NONE, DISK}:
+            check_store(value)
+        return value
+
+    @field_validator("archive_stores")
+    @classmethod
+    def _stores(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for store in value:
+            check_store(store)
+        return value
+
+    @field_validator("archive_retention")
+    @classmethod
+    def _retention(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for rule in value:
+            read_rule(rule)
+        return value
 
     @field_validator("encryption_keys")
     @classmethod

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from service.core.fault import Fault, FaultKind
 
+MOST_DAYS = 3650
 NONE = "none"
 DISK = "disk"
 STORES = ("s3", "gs", "az")
@@ -142,6 +143,17 @@ def name(tenant: str, task_uuid: UUID, index: int, media: Media) -> str:
     """
     ending = ENDINGS.get(media.content_type, "bin")
     return f"{folder(tenant, task_uuid)}/{index}-{media.sha256}.{ending}"
+
+
+def read_rule(text: str) -> tuple[str, str, int]:
+    """Read `label=value:days`; raises ValueError."""
+    label, equals, rest = text.partition("=")
+    value, colon, days = rest.rpartition(":")
+    if not (label and equals and colon and days.isdecimal() and int(days) <= MOST_DAYS):
+        raise ValueError(
+            f"should be label=value:days with at most {MOST_DAYS} days, such as project=spring:7"
+        )
+    return label, value, int(days)
 
 
 def days_kept(
