@@ -145,13 +145,13 @@ class Egress:
             proxy=self._proxy,
         )
 
-    async def check(self, text: str) -> URL:
+    async def check(self, text: str, longest: int = url_guard.MAX_URL_LENGTH) -> URL:
         """Read a URL and check what can be known before connecting; raises UrlRefused or RefusedAddress.
 
-        A literal is checked here, because no resolver gets to see it. Through a proxy, a name that this machine
+        It has at most `longest` characters. A literal is checked here, because no resolver gets to see it. Through a proxy, a name that this machine
         resolves is checked too.
         """
-        url_guard.check_url(text)
+        url_guard.check_url(text, longest)
         try:
             url = URL(text)
         except ValueError:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from service.core.archive_target import check_store
+from service.core.archive_target import read_store
 from service.core.media import DISK, NONE, read_rule
 from service.egress import read_proxy
 from service.vault import parse_key
@@ -202,14 +202,14 @@ class Settings(BaseSettings):
     @classmethod
     def _archive(cls, value: str) -> str:
         if value not in {NONE, DISK}:
-            check_store(value)
+            read_store(value)
         return value
 
     @field_validator("archive_stores")
     @classmethod
     def _stores(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for store in value:
-            check_store(store)
+            read_store(store)
         return value
 
     @field_validator("archive_retention")

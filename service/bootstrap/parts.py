@@ -8,6 +8,7 @@ import structlog
 
 from service import __version__
 from service.bootstrap import fault_points
+from service.bootstrap.archive import stores
 from service.bootstrap.host import is_dead, myself
 from service.bootstrap.keys import callback_keys, make_keyring, make_vault
 from service.bootstrap.sinks import make_sinks
@@ -104,7 +105,7 @@ async def make_parts(
         settings.start_within_seconds,
         archive=Wanted(settings.archive, settings.archive_before_completed),
         hold_s=settings.archive_max_seconds,
-        stores=(*settings.archive_stores, settings.archive),
+        stores=stores(settings),
     )
     accept = Accept(pool, wake, dice, upstreams, views, defaults)
     receive = Receive(

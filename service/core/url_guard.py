@@ -19,6 +19,8 @@ IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
 
 MAX_URL_LENGTH = 2048
+MAX_SIGNED_LENGTH = 8192
+"""With the token of a temporary key a signed URL of a store has 2 to 4 KB; common servers take lines of 8 KB."""
 MAX_NAME_LENGTH = 253
 """RFC 1035, section 2.3.4, as written with dots."""
 
@@ -131,10 +133,13 @@ def refusal(address: str, allowed: Sequence[IPNetwork] = ()) -> str | None:
     return None if _inside(parsed, allowed) else _special(parsed)
 
 
-def check_url(url: str) -> None:
-    """Check what can be known of a URL without resolving it; raises UrlRefused."""
-    if len(url) > MAX_URL_LENGTH:
-        raise UrlRefused(f"A URL has at most {MAX_URL_LENGTH} characters.")
+def check_url(url: str, longest: int = MAX_URL_LENGTH) -> None:
+    """Check what can be known of a URL without resolving it; raises UrlRefused.
+
+    `longest` is how many characters it may have: signed URLs have more than others.
+    """
+    if len(url) > longest:
+        raise UrlRefused(f"A URL has at most {longest} characters.")
     if "\\" in url or any(c <= " " or c == "\x7f" or c.isspace() for c in url):
         # Parsers disagree about these, or drop them silently.
         raise UrlRefused("A URL holds no white space, control characters or backslashes.")

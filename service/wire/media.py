@@ -1,7 +1,6 @@
 """What is kept of videos, as it is shown."""
 
-from urllib.parse import urlsplit
-
+from service.core.archive_target import spoken
 from service.core.fault import Fault
 from service.core.media import Archive, ArchiveState, Media, read_wanted
 
@@ -23,7 +22,7 @@ def wanted_view(text: str | None) -> dict[str, object]:
     if text is None:
         return {}
     wanted = read_wanted(text)
-    to = wanted.to if isinstance(wanted.to, str) else [without_query(url) for url in wanted.to]
+    to = wanted.to if isinstance(wanted.to, str) else [spoken(url) for url in wanted.to]
     return {
         "archive": {
             "to": to,
@@ -31,13 +30,6 @@ def wanted_view(text: str | None) -> dict[str, object]:
             "retentionDays": wanted.keep_days,
         }
     }
-
-
-def without_query(url: str) -> str:
-    """Leave out what of a URL may be a secret: user, query, fragment."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=host, query="", fragment="").geturl()
 
 
 def fault_view(fault: Fault) -> dict[str, str]:

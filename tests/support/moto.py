@@ -1,4 +1,4 @@
-"""moto as a process: SQS, SNS and EventBridge on loopback, which know one user and check every signature."""
+"""moto as a process: SQS, SNS, EventBridge and S3 on loopback, which know one user and check every signature."""
 
 import socket
 import time
@@ -102,6 +102,12 @@ class Moto:
             await events.put_rule(Name=f"{name}-all", EventBusName=name, EventPattern=pattern)
             targets = [{"Id": "1", "Arn": queue_arn}]
             await events.put_targets(Rule=f"{name}-all", EventBusName=name, Targets=targets)
+
+    async def bucket(self, name: str) -> None:
+        """Make a bucket."""
+        async with self.client("s3") as s3:
+            where = {"LocationConstraint": REGION}
+            await s3.create_bucket(Bucket=name, CreateBucketConfiguration=where)
 
     async def messages(self, url: str) -> list[dict[str, Any]]:
         """Read all messages of a queue, in its order, and take them away."""
