@@ -1,35 +1,71 @@
 """Videos that are kept."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from ..base import Request, Strict
 
-ArchiveTarget = Annotated[
-    str
-    | Annotated[list[Annotated[str, Field(max_length=8192)]], Field(min_length=1, max_length=20)],
-    Field(
-        description="`none`, `disk`, an object store of this service (`s3://bucket/prefix`, `gs://…`, `az://…`), or "
-        "presigned https URLs that each take one video with PUT, in the order of the results."
-    ),
-]
+MOST_URLS = 20
+LONGEST_URL = 8192
+_TARGET: dict[str, Any] = {
+    "description": "`none`, `disk`, an object store of this service (`s3://bucket/prefix`, `gs://…`, `az://…`), or "
+    "presigned http(s) URLs that each take one video with PUT, in the order of the results.",
+    "anyOf": [
+        {"type": "string", "minLength": 1, "maxLength": LONGEST_URL},
+        {
+            "type": "array",
+            "items": {"type": "string", "minLength": 1, "maxLength": LONGEST_URL},
+            "minItems": 1,
+            "maxItems": MOST_URLS,
+        },
+    ],
+}
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and 1 <= len(value) <= LONGEST_URL
+
+
+def _target(value: object) -> object:
+    if _is_text(value):
+        return value
+    if isinstance(value, list) and 1 <= len(value) <= MOST_URLS and all(map(_is_text, value)):
+        return tuple(value)
+    text = "Input should be none, disk, the URL of an object store, or 1 to {most} URLs of yours"
+    raise PydanticCustomError("archive_target", text, {"most": MOST_URLS})
+
+
+def _in_short(value: object) -> object:
+    if not isinstance(value, str | list):
+        return value
+    # Checked here too: its place is the field itself, there is no `to`.
+    _target(value)
+    return {"to": value}
+
+
+ArchiveTarget = Annotated[Any, WithJsonSchema(_TARGET)]
 
 
 class Archive(Request):
     """Whether and where the videos are kept."""
 
-    to: ArchiveTarget
+    to: Annotated[ArchiveTarget, BeforeValidator(_target)]
     beforeCompleted: bool = Field(
         default=False,
         description="`video.completed` waits until the file is kept, up to a setting of the service.",
     )
-    retentionDays: int | None = Field(
+    retentionDays: Annotated[int, Field(ge=1, le=3650)] | None = Field(
         default=None,
-        ge=1,
-        le=3650,
         description="Default: a setting of the service, by label; else as long as the task.",
     )
+
+
+ArchiveOrTarget = Annotated[
+    Archive, BeforeValidator(_in_short, json_schema_input_type=ArchiveTarget | Archive)
+]
+"""The short form is what `to` would be."""
 
 
 class Fault(Strict):

@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from ..base import Request, Strict
-from .media import Archive, ArchiveTarget, ArchiveView, ArchiveWanted, Fault, Media
+from .media import ArchiveOrTarget, ArchiveView, ArchiveWanted, Fault, Media
 from .pages import Page
 
 MAX_METADATA_BYTES = 16 * 1024
@@ -121,7 +121,7 @@ class Submission(Request):
         "video for reasons of its provider (failure, outage, capacity, account). Never after an unknown outcome, "
         "a cancel, a deadline, or a fault of the request.",
     )
-    archive: ArchiveTarget | Archive | None = Field(
+    archive: ArchiveOrTarget | None = Field(
         default=None,
         description="Keep the videos: where, or an object with more. Default: a setting of the service.",
     )

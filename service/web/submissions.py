@@ -1,12 +1,12 @@
 """A body of POST /v1/tasks: one submission or an array of them, with every fault of all of them at once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from schemas.api.media import Archive, ArchiveTarget
+from schemas.api.media import Archive
 from schemas.api.tasks import Submission as Given
 from service.core.errors import FieldError, Invalid
-from service.core.media import NOTHING, Wanted
+from service.core.media import Wanted
 from service.flows.accept import Accept, Submission
 from service.wire.api import parse_submission
 
@@ -99,15 +99,8 @@ def _submission(given: Given) -> Submission:
     )
 
 
-def _wanted(given: ArchiveTarget | Archive | None) -> Wanted | None:
-    if given is None:
-        return None
-    if isinstance(given, Archive):
-        wanted = _wanted(given.to) or NOTHING
-        return replace(
-            wanted, before_completed=given.beforeCompleted, keep_days=given.retentionDays
-        )
-    return Wanted(given if isinstance(given, str) else tuple(given))
+def _wanted(given: Archive | None) -> Wanted | None:
+    return None if given is None else Wanted(given.to, given.beforeCompleted, given.retentionDays)
 
 
 def _prefix(position: int, *, many: bool) -> str:
