@@ -9,7 +9,6 @@ from service.core.decision import (
     Announcement,
     Context,
     Decision,
-    finish,
     ignore,
     move,
     next_look,
@@ -37,7 +36,7 @@ from service.core.inputs import (
 from service.core.media import ArchiveState
 from service.core.reporting import conflicting, settled_at_last
 from service.core.settle import add_late
-from service.core.states import CallbackOutcome, ResultState, State
+from service.core.states import CallbackOutcome, ResultState
 from service.core.task import Result, Task
 
 
@@ -61,7 +60,8 @@ def decide_holding(  # noqa: C901 - the table: one case an input
         case SubmitUnknown():
             return _more(task, Report(Source.SUBMIT, upstream_id=event.upstream_id), ctx)
         case CancelAsked():
-            return finish(task, State.CANCELED, None, ctx, "canceled")
+            # Its videos are there and paid for: there is nothing left to cancel but the wait.
+            return _tell(task, task.held, ctx, "canceled_too_late")
         case ReadNothing() | ReadFailed():
             return _look_later(task, ctx)
         case AskUpstream():

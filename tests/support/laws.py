@@ -7,20 +7,36 @@ all sequences (tests/models) and the tests of flows and store use the same ones.
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import timedelta
 
+from service.core.event import ARCHIVE_EVENTS
 from service.core.inputs import (
     Accepted,
+    Archived,
     AskUpstream,
     Refused,
     Report,
     SubmitUnknown,
     TryLater,
 )
+from service.core.media import ArchiveState
 from service.core.states import FINAL, MOVES, ResultState, State
-from service.core.task import Task
+from service.core.task import Result, Task
 from tests.support.steps import Memory, Step, paid_of, told_of
 
+OPEN = {ResultState.PENDING, ResultState.ARCHIVING}
+WITH_VIDEO = {ResultState.ARCHIVING, ResultState.COMPLETED, ResultState.LATE}
 TERMINAL = frozenset(f"task.{state.value}" for state in FINAL)
+
+
+def plain(result: Result) -> Result:
+    """Give a result without what became of its file, which may change after all else is settled."""
+    return replace(result, archive=None)
+
+
+def _verdict(result: Result) -> tuple[object, ...]:
+    state = ResultState.COMPLETED if result.state is ResultState.ARCHIVING else result.state
+    return (result.index, state, result.video, result.error, result.settled_at)
 
 
 # Of a task, at every moment.
@@ -73,10 +89,11 @@ def every_result_has_its_row(task: Task) -> None:
 def a_result_is_what_its_state_says(task: Task) -> None:
     """Videos have their time, failures a reason and a time; what is open has nothing."""
     for r in task.results:
-        kept = r.state in {ResultState.COMPLETED, ResultState.LATE}
+        kept = r.state in WITH_VIDEO
         assert (r.video is not None) == kept
         assert (r.error is not None) == (r.state is ResultState.FAILED)
         assert (r.settled_at is None) == (r.state is ResultState.PENDING)
+        assert (r.archive is not None) == (kept and task.archives)
 
 
 def a_video_is_kept_once(task: Task) -> None:
@@ -89,15 +106,25 @@ def a_final_state_says_what_the_results_say(task: Task) -> None:
     """A final task has no open result; completed has a video, failed and timed out have none."""
     states = {r.state for r in task.results[: task.results_expected]}
     if not task.final:
-        assert ResultState.PENDING in states
+        assert states & OPEN
         assert ResultState.CANCELED not in states
         return
-    assert ResultState.PENDING not in states
+    assert not states & OPEN
     assert (ResultState.CANCELED in states) == (task.state is State.CANCELED)
     if task.state is State.COMPLETED:
         assert ResultState.COMPLETED in states
     if task.state in {State.FAILED, State.TIMED_OUT}:
         assert states == {ResultState.FAILED}
+
+
+def what_is_held_has_its_time(task: Task) -> None:
+    """A video waits for its file only where that is wanted, as long as it may, and not beyond the task's end."""
+    for r in task.results:
+        assert (r.hold_until is not None) == (r.state is ResultState.ARCHIVING)
+        if r.hold_until is not None and r.settled_at is not None:
+            assert task.hold_s is not None
+            assert r.hold_until == r.settled_at + timedelta(seconds=task.hold_s)
+    assert not (task.held and task.final)
 
 
 def an_end_without_a_video_says_why(task: Task) -> None:
@@ -112,7 +139,7 @@ OF_A_TASK = (
     *(a_lease_is_of_what_is_looked_at, nothing_is_upstream_of_a_queued_task),
     *(a_sent_task_has_a_deadline, every_result_has_its_row, a_result_is_what_its_state_says),
     *(a_video_is_kept_once, a_final_state_says_what_the_results_say),
-    *(an_end_without_a_video_says_why,),
+    *(an_end_without_a_video_says_why, what_is_held_has_its_time),
 )
 
 # Of one decision.
@@ -135,7 +162,9 @@ def what_is_final_stays(step: Step) -> None:
     """Nothing of a final task changes but its watch, its upstream id and late videos behind it."""
     was, now = step.before, step.after
     if was.final:
-        assert now.results[: len(was.results)] == was.results
+        assert [plain(r) for r in now.results[: len(was.results)]] == [
+            plain(r) for r in was.results
+        ]
         free = replace(
             was,
             results=now.results,
@@ -152,7 +181,33 @@ def what_is_final_stays(step: Step) -> None:
 def settled_results_stay(step: Step) -> None:
     """A result that is settled never changes, whatever is said later."""
     for was, now in zip(step.before.results, step.after.results, strict=False):
-        assert was.state is ResultState.PENDING or was == now
+        if was.state is ResultState.ARCHIVING and now.state is ResultState.COMPLETED:
+            assert plain(replace(was, state=now.state, hold_until=None)) == plain(now)
+        else:
+            assert was.state is ResultState.PENDING or plain(was) == plain(now)
+
+
+def a_file_changes_no_verdict(step: Step) -> None:
+    """What becomes of a file settles nothing, fails nothing and frees no place; it is told of once it is new."""
+    if not isinstance(step.event, Archived):
+        return
+    verdicts = [[_verdict(r) for r in t.results] for t in (step.before, step.after)]
+    assert verdicts[0] == verdicts[1]
+    assert step.after.slot_since == step.before.slot_since
+    kept = step.event.archive.state
+    told = {ArchiveState.KEPT: "video.archived", ArchiveState.FAILED: "video.archive_failed"}
+    if step.moved and kept in told:
+        assert step.told[0] == told[kept]
+
+
+def what_is_held_is_told_in_time(step: Step) -> None:
+    """A held video is told of when its file is there or cannot be had, its time is over, or its task ends."""
+    for was, now in zip(step.before.results, step.after.results, strict=False):
+        if was.state is ResultState.ARCHIVING and now.state is ResultState.COMPLETED:
+            mine = isinstance(step.event, Archived) and step.event.index == was.index
+            over = was.hold_until is not None and step.now >= was.hold_until
+            assert mine or over or step.after.final
+            assert "video.completed" in step.told
 
 
 def what_never_changes(step: Step) -> None:
@@ -171,6 +226,8 @@ def events_come_in_order(step: Step) -> None:
     ends = [i for i, t in enumerate(told) if t in TERMINAL]
     if ends:
         assert {*told[ends[0] + 1 :]} <= {"video.late"}
+    for archived in {"video.archived", "video.archive_failed"} & {*told}:
+        assert told[0] == archived
 
 
 def a_place_is_given_up_only_when_it_ended(step: Step) -> None:
@@ -191,6 +248,9 @@ def the_next_look_is_in_time(step: Step) -> None:
     elif task.being_sent:
         began = step.after.lease_until if step.sends else step.before.look_again_at
         assert task.look_again_at == (step.now if isinstance(step.event, AskUpstream) else began)
+    elif task.holding:
+        assert task.hold_until is not None
+        assert task.look_again_at <= max(task.hold_until, step.now)
     elif task.deadline_at is not None:
         assert task.look_again_at <= task.deadline_at + step.policy.deadline_grace
 
@@ -218,6 +278,7 @@ def no_refusal_after_an_unknown_is_final(step: Step) -> None:
 OF_A_STEP = (
     *(only_a_move_changes, states_move_by_the_table, what_is_final_stays, settled_results_stay),
     *(what_never_changes, events_come_in_order, a_place_is_given_up_only_when_it_ended),
+    *(a_file_changes_no_verdict, what_is_held_is_told_in_time),
     *(the_next_look_is_in_time, a_resend_is_allowed, no_refusal_after_an_unknown_is_final),
 )
 
@@ -235,7 +296,8 @@ def nothing_is_told_twice(memory: Memory, step: Step) -> None:
 def all_that_is_settled_was_told(memory: Memory, step: Step) -> None:
     """Each settled result has exactly one event, each open or canceled one none; so has the end."""
     told = memory.told | {*step.decision.announce}
-    assert {a for a in told if a.result_index is not None} == told_of(step.after.results)
+    of_results = {a for a in told if a.result_index is not None and a.type not in ARCHIVE_EVENTS}
+    assert of_results == told_of(step.after.results)
     ends = [a.type for a in told if a.type in TERMINAL]
     assert ends == [f"task.{step.after.state}"] * step.after.final
 

@@ -15,6 +15,7 @@ from service.core.decision import Decision
 from service.core.fault import Fault, FaultKind
 from service.core.inputs import (
     Accepted,
+    Archived,
     AskUpstream,
     CancelAsked,
     Input,
@@ -29,6 +30,7 @@ from service.core.inputs import (
     TryLater,
     Unconfirmed,
 )
+from service.core.media import Archive, ArchiveState
 from service.core.states import State
 from service.core.task import Policy, Result, Task, Video
 from tests.support.laws import check_history, check_step
@@ -126,7 +128,8 @@ class Life:
         decision = decide(self.task, event, self.now, self.policy, jitter)
         step = Step(self.now, self.task, event, decision, self.policy)
         self.history.append(step)
-        self.task = decision.task
+        task = decision.task
+        self.task = replace(task, hold_over_at=None if task.final else task.hold_until)
         check_step(step)
         return decision
 
@@ -225,5 +228,6 @@ def one_of_each(lease_no: int) -> dict[str, Input]:
         "Tick": Tick(),
         "CancelAsked": CancelAsked(),
         "AskUpstream": AskUpstream("unreadable_callback"),
+        "Archived": Archived(0, Archive(ArchiveState.FAILED, error=BROKEN)),
         "Unconfirmed": Unconfirmed(callback(video(1))),
     }
