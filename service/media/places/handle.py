@@ -55,7 +55,7 @@ class Handle:
         return os.fstat(self._number).st_size
 
     def _read(self, start: int, length: int) -> bytes:
-        if self._number is None:
+        if self._number is None or self._closed:
             return b""
         parts: list[bytes] = []
         while length and (part := os.pread(self._number, length, start)):
