@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from ..base import Request, Strict
 
@@ -30,6 +30,24 @@ class Archive(Request):
         le=3650,
         description="Default: a setting of the service, by label; else as long as the task.",
     )
+
+
+class LinkOptions(Request):
+    """How a link is to be."""
+
+    expiresInSeconds: int | None = Field(
+        default=None, ge=1, le=604_800, description="Default: a setting of the service."
+    )
+    download: bool = Field(
+        default=False, description="A browser saves the file instead of showing it."
+    )
+
+
+class Link(Strict):
+    """A link to a kept file for people without a key: who knows it can read the file."""
+
+    url: str
+    expiresAt: AwareDatetime
 
 
 class Fault(Strict):
