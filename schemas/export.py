@@ -25,6 +25,7 @@ from .api.deliveries import (
 from .api.estimates import EstimateRequest, EstimateView
 from .api.events import EventPage
 from .api.keys import PublicKeySet
+from .api.media import Link, LinkOptions
 from .api.problem import Problem
 from .api.replays import ReplayPage, ReplayRequest, ReplayView
 from .api.subscriptions import (
@@ -59,6 +60,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "api.estimate": EstimateView,
     "api.estimate-request": EstimateRequest,
     "api.event-page": EventPage,
+    "api.link": Link,
+    "api.link-options": LinkOptions,
     "api.problem": Problem,
     "api.replay": ReplayView,
     "api.replay-page": ReplayPage,

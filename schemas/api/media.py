@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import AwareDatetime, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from ..base import Request, Strict
@@ -66,6 +66,24 @@ ArchiveOrTarget = Annotated[
     Archive, BeforeValidator(_in_short, json_schema_input_type=ArchiveTarget | Archive)
 ]
 """The short form is what `to` would be."""
+
+
+class LinkOptions(Request):
+    """How a link is to be."""
+
+    expiresInSeconds: int | None = Field(
+        default=None, ge=1, le=604_800, description="Default: a setting of the service."
+    )
+    download: bool = Field(
+        default=False, description="A browser saves the file instead of showing it."
+    )
+
+
+class Link(Strict):
+    """A link to a kept file for people without a key: who knows it can read the file."""
+
+    url: str
+    expiresAt: AwareDatetime
 
 
 class Fault(Strict):

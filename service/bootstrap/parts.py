@@ -11,6 +11,7 @@ from service.bootstrap import fault_points
 from service.bootstrap.archive import stores
 from service.bootstrap.host import is_dead, myself
 from service.bootstrap.keys import callback_keys, make_keyring, make_vault
+from service.bootstrap.places import NoPlaces
 from service.bootstrap.sinks import make_sinks
 from service.bootstrap.targets import make_check
 from service.bootstrap.upstreams import make_upstreams, open_sessions, policies, seconds
@@ -29,6 +30,7 @@ from service.flows.deliver import Deliver, DeliveryPolicy
 from service.flows.erase import Erase
 from service.flows.fanout import Fanout
 from service.flows.feed import Feed
+from service.flows.files import Files
 from service.flows.floor import FloorPolicy
 from service.flows.gather import Gather
 from service.flows.heartbeat import Fitness, Heartbeat, Held
@@ -193,6 +195,13 @@ async def make_parts(
         operate=Operate(pool, dice, apply, accept, views),
         erase=Erase(pool, wake),
         look=Look(pool, wake, views),
+        files=Files(
+            pool,
+            NoPlaces(),
+            callback_keys(settings),
+            public_url=settings.own_url,
+            link_s=settings.link_seconds,
+        ),
         feed=Feed(pool),
         tail=tail,
         subscribe=Subscribe(pool, dice, vault),

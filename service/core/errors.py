@@ -89,6 +89,51 @@ class Erased(ServiceError):
     status = 410
 
 
+class NoVideo(NotFound):
+    """There is no such video, or it was never to be kept."""
+
+    code = "no_video"
+
+
+class NotKept(NotFound):
+    """The video could not be kept."""
+
+    code = "not_kept"
+
+
+class NotKeptYet(Conflict):
+    """The video is not kept yet; ask again in a while."""
+
+    code = "not_kept_yet"
+
+
+class KeptElsewhere(Conflict):
+    """The video was put where the submission said, and is not read from there."""
+
+    code = "kept_elsewhere"
+
+
+class VideoDeleted(ServiceError):
+    """The video was kept, and is deleted."""
+
+    code = "video_deleted"
+    status = 410
+
+
+class LinkInvalid(ServiceError):
+    """This link is not good: it was changed, or its file or its key is gone. Ask for a new one."""
+
+    code = "link_invalid"
+    status = 403
+
+
+class LinkExpired(ServiceError):
+    """This link has expired. Ask for a new one."""
+
+    code = "link_expired"
+    status = 410
+
+
 class Invalid(ServiceError):
     """The request is not valid."""
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from service.core.task import Result, Task
-from service.store.pool import Conn
+from service.store.pool import Conn, Record
 from service.store.queries import load
 
 SQL = load("archives")
@@ -19,3 +20,8 @@ async def begin(conn: Conn, wanted: Sequence[tuple[Task, Result]], now: datetime
         [task.tenant for task, _ in wanted],
         now,
     )
+
+
+async def get_archive(conn: Conn, task_uuid: UUID, index: int) -> Record | None:
+    """Load where the file of a result is: tenant, place, state, location, kept_at."""
+    return await conn.fetchrow(SQL["get_archive"], task_uuid, index)

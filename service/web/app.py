@@ -12,6 +12,7 @@ from service.web import (
     about_deliveries,
     about_erasure,
     about_events,
+    about_media,
     about_process,
     about_subscriptions,
     accounts,
@@ -23,6 +24,7 @@ from service.web import (
     events,
     health,
     inbox,
+    media,
     openapi,
     operations,
     replays,
@@ -30,9 +32,9 @@ from service.web import (
     subscriptions,
     tasks,
 )
-from service.web.auth import authenticate
+from service.web.auth import LINKED, authenticate
 from service.web.deps import Deps
-from service.web.keys import COUNTS, DEPS, DOCUMENT, PAGE, VITALS, Counts
+from service.web.keys import COUNTS, DEPS, DOCUMENT, DOWNLOADS, PAGE, VITALS, Counts, Downloads
 from service.web.middleware import observe
 from service.web.openapi import Operation
 from service.web.vitals import Vitals
@@ -59,6 +61,8 @@ ROUTES = (
     Route("GET", "/v1/tasks/{id}/timeline", tasks.timeline, operations.TIMELINE),
     Route("POST", "/v1/tasks/{id}/cancel", tasks.cancel, operations.CANCEL),
     Route("POST", "/v1/tasks/{id}/retry", tasks.retry, operations.RETRY),
+    Route("GET", LINKED, media.video, about_media.VIDEO),
+    Route("POST", "/v1/tasks/{id}/results/{n}/link", media.link, about_media.LINK),
     Route("POST", "/v1/batches", batches.submit, about_batches.SUBMIT),
     Route("GET", "/v1/batches", batches.page, about_batches.LIST),
     Route("GET", "/v1/batches/{id}", batches.show, about_batches.SHOW),
@@ -123,11 +127,15 @@ def make_app(deps: Deps) -> web.Application:
     by_reason = ("provider", "reason")
     about = "Callbacks that were refused and not stored."
     deps.metrics.count("callbacks_refused", about, by_reason, counts.refused_callbacks.items)
+    downloads = Downloads()
+    deps.metrics.gauge("videos_read", "Kept videos that are being read.", lambda: downloads.open)
     app[DEPS] = deps
+    app[DOWNLOADS] = downloads
     app[COUNTS] = counts
     app[VITALS] = Vitals(deps.upkeep, deps.accounts, deps.metrics)
     app[DOCUMENT] = openapi.document(ROUTES, deps.version)
     app[PAGE] = docs.render(orjson.loads(app[DOCUMENT]))
+    app.on_response_prepare.append(media.open_links)
     app.on_shutdown.append(_end_streams)
     for route in ROUTES:
         if route.method == "GET":

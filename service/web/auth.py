@@ -7,6 +7,8 @@ from service.core.errors import Unauthentic
 from service.web.keys import DEPS, TENANT
 
 GUARDED = "/v1/"
+LINKED = "/v1/tasks/{id}/results/{n}/video"
+"""Where a signature in the query stands for a key; its handler looks at it."""
 
 
 @web.middleware
@@ -16,9 +18,16 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
     The route decides, not the path as it was written, so no spelling of a path gets around it.
     """
     resource = request.match_info.route.resource
-    if resource is not None and resource.canonical.startswith(GUARDED):
+    guarded = resource is not None and resource.canonical.startswith(GUARDED)
+    if guarded and not by_link(request):
         request[TENANT] = await _tenant(request)
     return await handler(request)
+
+
+def by_link(request: web.Request) -> bool:
+    """Say whether this request comes by a link to a video; a key beside it counts for nothing."""
+    resource = request.match_info.route.resource
+    return resource is not None and resource.canonical == LINKED and "signature" in request.query
 
 
 async def _tenant(request: web.Request) -> str:

@@ -11,6 +11,7 @@ from service.flows.again import Again
 from service.flows.batcher import Batcher
 from service.flows.erase import Erase
 from service.flows.feed import Feed
+from service.flows.files import Files
 from service.flows.gather import Gather
 from service.flows.look import Look
 from service.flows.operate import Operate
@@ -44,6 +45,10 @@ class Limits:
     """How often a stream with nothing to tell says so: proxies close what is silent for a minute."""
     stream_patience_s: float = 10.0
     """How long a stream's reader may take nothing."""
+    video_patience_s: float = 60.0
+    """How long a video's reader may take for half a megabyte; players that pause come again with a Range."""
+    videos: int = 200
+    """How many videos are read at once: each holds about a megabyte of memory while its reader is slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,7 @@ class Deps:
     operate: Operate
     erase: Erase
     look: Look
+    files: Files
     feed: Feed
     tail: Tail
     subscribe: Subscribe

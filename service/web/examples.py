@@ -77,6 +77,10 @@ REPLAYS: Final[dict[str, object]] = {
         "ratePerSecond": 10,
     },
 }
+LINKS: Final[dict[str, object]] = {
+    "anHour": {},
+    "aDayToSave": {"expiresInSeconds": 86_400, "download": True},
+}
 ROTATIONS: Final[dict[str, object]] = {
     "atOnce": {"overlapSeconds": 0},
     "twoDays": {"overlapSeconds": 172_800},

@@ -20,9 +20,17 @@ class Counts:
     """By provider and reason; these are not stored."""
 
 
+@dataclass(slots=True)
+class Downloads:
+    """Kept videos that are being read just now."""
+
+    open: int = 0
+
+
 DEPS: Final = web.AppKey("deps", Deps)
 COUNTS: Final = web.AppKey("counts", Counts)
 VITALS: Final = web.AppKey("vitals", Vitals)
 DOCUMENT: Final = web.AppKey("document", bytes)
 PAGE: Final = web.AppKey("page", bytes)
+DOWNLOADS: Final = web.AppKey("downloads", Downloads)
 TENANT: Final = web.RequestKey("tenant", str)

@@ -8,9 +8,16 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from service.core.errors import Malformed, NotFound, ServiceError, Unauthentic, Unavailable
+from service.core.errors import (
+    Malformed,
+    NotFound,
+    NotKeptYet,
+    ServiceError,
+    Unauthentic,
+    Unavailable,
+)
 from service.web.keys import COUNTS, DEPS
-from service.web.refusals import MethodNotAllowed, TooLarge, TooSlow
+from service.web.refusals import MethodNotAllowed, RangeNotSatisfiable, TooLarge, TooSlow
 from service.wire.problems import CONTENT_TYPE, problem_of
 
 log = structlog.get_logger()
@@ -68,6 +75,10 @@ def problem(request: web.Request, error: ServiceError) -> web.Response:
     match error:
         case Unavailable():
             response.headers["Retry-After"] = "1"
+        case NotKeptYet():
+            response.headers["Retry-After"] = "5"
+        case RangeNotSatisfiable():
+            response.headers["Content-Range"] = f"bytes */{error.size}"
         case Unauthentic():
             response.headers["WWW-Authenticate"] = 'Bearer realm="callboard"'
         case MethodNotAllowed():

@@ -59,6 +59,8 @@ class Operation:
     """The media types of bodies as JSON lines, `body` each; none where it is plain JSON."""
     problems: Sequence[int] = ()
     guarded: bool = True
+    linked: bool = False
+    """Whether a signature in the query stands for a key."""
     about: str = ""
 
 
@@ -99,7 +101,10 @@ def document(lines: Iterable[Line], version: str) -> bytes:
         "paths": paths,
         "components": {
             "schemas": dict(sorted(components.items())),
-            "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "apiKey": {"type": "http", "scheme": "bearer"},
+                "link": {"type": "apiKey", "in": "query", "name": "signature"},
+            },
         },
     }
     return orjson.dumps(whole, option=orjson.OPT_INDENT_2)
@@ -111,7 +116,7 @@ def _operation(line: Line, components: dict[str, Schema]) -> Schema:
         "operationId": operation.id,
         "summary": operation.summary,
         "tags": [operation.tag],
-        "security": [{"apiKey": []}] if operation.guarded else [],
+        "security": _security(operation),
         "responses": _responses(operation, components),
     }
     if operation.about:
@@ -121,6 +126,11 @@ def _operation(line: Line, components: dict[str, Schema]) -> Schema:
     if operation.body is not None:
         shown["requestBody"] = _body(operation, operation.body, components)
     return shown
+
+
+def _security(operation: Operation) -> list[Schema]:
+    by_key: list[Schema] = [{"apiKey": []}] if operation.guarded else []
+    return [*by_key, {"link": []}] if operation.linked else by_key
 
 
 def _body(operation: Operation, model: type[BaseModel], components: dict[str, Schema]) -> Schema:
@@ -216,12 +226,15 @@ def _component(model: type[BaseModel], components: dict[str, Schema]) -> Schema:
 PROBLEMS = {
     400: "The request could not be read: JSON, a header, a query parameter.",
     401: "The API key or the token is missing or not good.",
+    403: "The link is not good.",
     404: "There is no such thing here.",
     408: "The body came too slowly.",
     409: "The request does not fit the present state.",
     410: "What was there is no longer kept: the cursor is too old, or what is asked for was erased.",
+    412: "The file is not the one that is asked for.",
     413: "The body is too large.",
     415: "The body is not JSON, or it is compressed.",
+    416: "No byte of the file is in the range.",
     422: "The body is not valid; `errors` names every place.",
     503: "The service cannot take this now; Retry-After says when to try again.",
 }

@@ -23,6 +23,24 @@ class TooSlow(ServiceError):
     status = 408
 
 
+class PreconditionFailed(ServiceError):
+    """The file is not the one that If-Match or If-Unmodified-Since names."""
+
+    code = "precondition_failed"
+    status = 412
+
+
+class RangeNotSatisfiable(ServiceError):
+    """No byte of the file is in the range."""
+
+    code = "range_not_satisfiable"
+    status = 416
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        super().__init__(f"The file has {size} bytes: none of them is in the range.")
+
+
 class TooLarge(ServiceError):
     """The body is too large; nothing was stored."""
 

@@ -59,13 +59,13 @@ async def _tell(request: web.Request, response: web.StreamResponse, reader: Read
     except TimeoutError:
         # It comes again where it was: nothing is lost by hanging up, and memory is not held for it.
         log.info("stream.cut_off", reason="slow")
-        _hang_up(request)
+        hang_up(request)
     except ConnectionError:
         log.debug("stream.left")
     except (CursorExpired, Unavailable) as error:
         # Coming again, it is told.
         log.info("stream.cut_off", reason=error.code)
-        _hang_up(request)
+        hang_up(request)
 
 
 async def _next(request: web.Request, reader: Reader, beat_s: float) -> list[Entry] | None:
@@ -97,7 +97,8 @@ def _line(body: bytes) -> bytes:
     return body.replace(b"\r", b" ").replace(b"\n", b" ")
 
 
-def _hang_up(request: web.Request) -> None:
+def hang_up(request: web.Request) -> None:
+    """Cut the connection at once, so that nobody takes what was sent for all there is."""
     with suppress(AttributeError):
         transport = request.transport
         if isinstance(transport, asyncio.Transport):

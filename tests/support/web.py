@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,17 +12,20 @@ import aiohttp
 from multidict import CIMultiDictProxy
 
 from schemas.api.problem import Problem
+from service.bootstrap.places import NoPlaces
 from service.clock import SystemDice
 from service.core import url_guard
+from service.flows.files import Files, Places
 from service.observe import Health, Metrics
 from service.store.pool import Pool
 from service.web.app import make_app
 from service.web.deps import Deps, Limits
 from service.web.server import Running, start
 from tests.support.fakes import FakeProvider
-from tests.support.house import API_KEY, House, make_house
+from tests.support.house import API_KEY, CALLBACK_KEYS, PUBLIC_URL, House, make_house
 
 HANDLER_GRACE_S = 1.0
+LINK_S = 3600
 PUBLIC = {"Authorization": ""}
 """Headers of somebody who has no key."""
 
@@ -128,6 +131,8 @@ async def serving(
     flushers: int = 2,
     fake: type[FakeProvider] = FakeProvider,
     keyless: bool = False,
+    places: Places | None = None,
+    link_keys: Sequence[bytes] = CALLBACK_KEYS,
 ) -> AsyncIterator[Api]:
     """Serve the web of a house until the block ends; its inbox is flushed as in production."""
     house = make_house(
@@ -146,6 +151,7 @@ async def serving(
         operate=house.operate,
         erase=house.erase,
         look=house.look,
+        files=Files(pool, places or NoPlaces(), link_keys, public_url=PUBLIC_URL, link_s=LINK_S),
         feed=house.feed,
         tail=house.tail,
         subscribe=house.subscribe,

@@ -13,3 +13,11 @@ SELECT n.task_uuid, n.index, n.tenant,
 FROM unnest($1::uuid[], $2::smallint[], $3::text[]) AS n (task_uuid, index, tenant)
 JOIN callboard.task_payloads AS p USING (task_uuid)
 ON CONFLICT (task_uuid, index) DO NOTHING
+
+-- name: get_archive
+-- Load where the file of a result is.
+-- $1 uuid task
+-- $2 smallint index
+SELECT tenant, place, state, location, kept_at
+FROM callboard.archives
+WHERE task_uuid = $1 AND index = $2
