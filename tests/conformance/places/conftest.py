@@ -46,6 +46,24 @@ async def moto(moto_process: Moto) -> Moto:
     return moto_process
 
 
+@pytest.fixture(scope="session")
+def trusting_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
+    """Run one moto that takes signed URLs, and every signature for good."""
+    moto = Moto(tmp_path_factory.mktemp("trusting"), trusts=True)
+    moto.start()
+    yield moto
+    moto.stop()
+
+
+@pytest.fixture
+async def trusting(trusting_process: Moto) -> Moto:
+    """Give it with a bucket made."""
+    async with trusting_process.client("s3") as s3:
+        if not (await s3.list_buckets())["Buckets"]:
+            await trusting_process.bucket(BUCKET)
+    return trusting_process
+
+
 @pytest.fixture
 def options(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Give the options of the operator, as an environment names them; obstore sees none of this machine's."""
