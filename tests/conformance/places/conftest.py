@@ -1,6 +1,6 @@
 """What places are tried with: a disk, S3 by moto, and files."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,9 +8,11 @@ import pytest
 from service.media.places.clouds import Limits
 from service.media.places.disk import Disk
 from service.media.places.objects import Objects
+from service.media.places.put import Put
 from service.media.places.table import TaskPlace
 from tests.support.kept import Made, noise
 from tests.support.moto import REGION, Moto
+from tests.support.putting import putting
 
 QUICK = Limits(connect_s=2, request_s=10, total_s=30, retries=2, retry_s=5, wait_s=0.01)
 BUCKET = "videos"
@@ -103,3 +105,10 @@ def place(request: pytest.FixtureRequest) -> TaskPlace:
     """Give each place that can read, in turn; neither has anything to close."""
     made: TaskPlace = request.getfixturevalue("disk" if request.param == "disk" else "objects")
     return made
+
+
+@pytest.fixture
+async def put() -> AsyncIterator[Put]:
+    """Give what puts, and may call loopback."""
+    async with putting() as made:
+        yield made

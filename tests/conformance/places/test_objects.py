@@ -1,6 +1,8 @@
 """Object stores: S3 by moto with the real client, what it is asked, and what trouble there is called."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -13,6 +15,7 @@ from tests.conformance.places.conftest import BUCKET, QUICK, Make
 from tests.support.kept import fault_of, whole
 from tests.support.moto import Moto
 from tests.support.processes import free_port
+from tests.support.raw_server import raw_server
 from tests.support.store_door import Door, store_door
 
 MEGABYTE = 2**20
@@ -143,6 +146,38 @@ async def test_store_that_is_away_is_tried_again_later(options: dict[str, str], 
     place, made = Objects(URL, options | nowhere, limits=SHORT), make(1000)
     fault = await fault_of(place.keep(made.file, made.name, made.media))
     assert (fault.code, fault.kind) == ("unavailable", FaultKind.TRANSIENT)
+
+
+async def test_store_that_never_answers_is_given_up(options: dict[str, str], make: Make) -> None:
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    made = make(1000)
+    async with raw_server(hang) as endpoint:
+        given = options | {"AWS_ENDPOINT_URL": endpoint}
+        place = Objects(URL, given, limits=SHORT)
+        assert (await fault_of(place.keep(made.file, made.name, made.media))).code == "unavailable"
+        place = Objects(URL, given, limits=replace(QUICK, total_s=0.1))
+        fault = await fault_of(place.keep(made.file, made.name, made.media))
+        assert (fault.code, fault.kind) == ("timeout", FaultKind.TRANSIENT)
+
+
+async def test_upload_that_is_cancelled_shows_nothing(
+    behind: Objects, door: Door, make: Make
+) -> None:
+    made, begun = make(20 * MEGABYTE), asyncio.Event()
+
+    def judge(line: str) -> None:
+        if "partNumber=2" in line:
+            begun.set()
+
+    door.verdict = judge
+    keeping = asyncio.ensure_future(behind.keep(made.file, made.name, made.media))
+    await begun.wait()
+    keeping.cancel()
+    assert isinstance((await asyncio.gather(keeping, return_exceptions=True))[0], BaseException)
+    assert (await fault_of(behind.read(f"{URL}/{made.name}", 0, 10))).code == "gone"
+    assert not any("uploadId" in line and line.startswith("POST") for line in door.asked)
 
 
 @pytest.mark.parametrize(
