@@ -198,7 +198,7 @@ def speaking(at: Store) -> Iterator[None]:
         yield
     except TimeoutError:
         raise failed("timeout", f"{at.root} took too long.") from None
-    except (BaseError, FileNotFoundError, ValueError) as error:
+    except (BaseError, FileNotFoundError, ValueError, NotImplementedError) as error:
         # What obstore says holds addresses, and bodies that may hold keys: nothing of it goes on but two words.
         raise _judge(error, at) from None
 

@@ -145,7 +145,7 @@ class Objects:
         attributes = {"Content-Type": media.content_type}
         try:
             await obstore.put_async(self._store, key, file, attributes=attributes, mode="create")
-        except (AlreadyExistsError, NotSupportedError):
+        except (AlreadyExistsError, NotSupportedError, NotImplementedError):
             return False
         return True
 

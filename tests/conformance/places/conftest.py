@@ -1,6 +1,6 @@
 """What places are tried with: a disk, S3 by moto, and files."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,9 +8,11 @@ import pytest
 from service.media.places.clouds import Limits
 from service.media.places.disk import Disk
 from service.media.places.objects import Objects
+from service.media.places.put import Put
 from service.media.places.table import TaskPlace
 from tests.support.kept import Made, noise
 from tests.support.moto import REGION, Moto
+from tests.support.putting import putting
 
 QUICK = Limits(connect_s=2, request_s=10, total_s=30, retries=2, retry_s=5, wait_s=0.01)
 BUCKET = "videos"
@@ -44,6 +46,24 @@ async def moto(moto_process: Moto) -> Moto:
     if new:
         await moto_process.bucket(BUCKET)
     return moto_process
+
+
+@pytest.fixture(scope="session")
+def trusting_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
+    """Run one moto that takes signed URLs, and every signature for good."""
+    moto = Moto(tmp_path_factory.mktemp("trusting"), trusts=True)
+    moto.start()
+    yield moto
+    moto.stop()
+
+
+@pytest.fixture
+async def trusting(trusting_process: Moto) -> Moto:
+    """Give it with a bucket made."""
+    async with trusting_process.client("s3") as s3:
+        if not (await s3.list_buckets())["Buckets"]:
+            await trusting_process.bucket(BUCKET)
+    return trusting_process
 
 
 @pytest.fixture
@@ -85,3 +105,10 @@ def place(request: pytest.FixtureRequest) -> TaskPlace:
     """Give each place that can read, in turn; neither has anything to close."""
     made: TaskPlace = request.getfixturevalue("disk" if request.param == "disk" else "objects")
     return made
+
+
+@pytest.fixture
+async def put() -> AsyncIterator[Put]:
+    """Give what puts, and may call loopback."""
+    async with putting() as made:
+        yield made

@@ -57,6 +57,11 @@ def names(root: Path) -> set[str]:
     return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
 
 
+def folders(root: Path) -> set[str]:
+    """Name every folder below a root."""
+    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_dir()}
+
+
 async def test_file_and_its_folders_are_their_owners_alone(
     disk: Disk, root: Path, make: Make
 ) -> None:
@@ -103,8 +108,8 @@ async def test_what_is_kept_was_synced_with_every_folder_up_to_the_root(
     monkeypatch.setattr(os, "fsync", noted_sync)
     monkeypatch.setattr(os, "replace", noted_rename)
     await disk.keep(made.file, made.name, made.media)
-    folders = [f for f in (root / made.name).parents if f.is_relative_to(root)]
-    assert calls == [root.parent.stat().st_ino, "renamed", *(f.stat().st_ino for f in folders)]
+    above = [f for f in (root / made.name).parents if f.is_relative_to(root)]
+    assert calls == [root.parent.stat().st_ino, "renamed", *(f.stat().st_ino for f in above)]
 
 
 async def test_deleting_takes_folders_along_that_are_empty_then(
@@ -118,7 +123,7 @@ async def test_deleting_takes_folders_along_that_are_empty_then(
     assert names(root) == {other.name}
     await disk.delete_folder(other.folder)
     assert names(root) == set()
-    assert not any(path.is_dir() for path in root.rglob("*"))
+    assert folders(root) == set()
 
 
 async def test_full_disk_keeps_nothing_and_is_tried_again(small: Path, make: Make) -> None:
