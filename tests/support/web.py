@@ -151,9 +151,7 @@ async def serving(
         operate=house.operate,
         erase=house.erase,
         look=house.look,
-        files=Files(
-            pool, places or NoPlaces(), link_keys, public_url=PUBLIC_URL, link_s=LINK_S
-        ),
+        files=Files(pool, places or NoPlaces(), link_keys, public_url=PUBLIC_URL, link_s=LINK_S),
         feed=house.feed,
         tail=house.tail,
         subscribe=house.subscribe,
