@@ -1,5 +1,7 @@
 """Ranges of bytes: what Python's slices say, in the words of RFC 9110."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -50,7 +52,7 @@ def test_without_a_start_it_is_the_end(size: int, length: int) -> None:
 def test_parts_one_after_the_other_are_the_whole(size: int, cuts: list[int]) -> None:
     content = bytes(range(size))
     edges = [0, *sorted(cut for cut in cuts if cut < size), size]
-    parts = [taken(f"bytes={a}-{b - 1}", content) for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [taken(f"bytes={a}-{b - 1}", content) for a, b in pairwise(edges)]
     assert b"".join(part or b"" for part in parts) == content
 
 

@@ -90,8 +90,8 @@ async def test_head_says_the_same_without_the_file(
         ("990-5000", 990, 1000),
         ("400-", 400, 1000),
         ("-1", 999, 1000),
-    ]
-    + [("-5000", 0, 1000)],
+        ("-5000", 0, 1000),
+    ],
 )
 async def test_a_range_is_that_part(
     api: Api, stored: Stored, asked: str, start: int, end: int

@@ -26,7 +26,7 @@ MIB = 2**20
 CONTENT = hashlib.sha256(b"video").digest() * (8 * MIB // 32)
 MOST_AHEAD = 12 * MIB
 """What the kernel takes for a connection on loopback, and the parts that are under way."""
-MOST_MEMORY = 6 * MIB
+MOST_MEMORY = 3 * MIB
 
 
 @pytest.fixture
