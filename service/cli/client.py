@@ -1,7 +1,7 @@
 """The HTTP client that the commands use: any other client could do the same."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http import HTTPStatus
 from typing import Any, BinaryIO
 
@@ -15,6 +15,10 @@ CALL_S, CONNECT_S = 90.0, 5.0
 BEAT_S = 15.0
 MOST_LINE = 64 * 2**20
 """An event is one line; aiohttp reads no longer ones than twice its limit, 64 KiB unless told."""
+
+FILE_TIMES = aiohttp.ClientTimeout(total=None, connect=30.0, sock_read=60.0)
+"""Of files: as long as something comes."""
+FILE_BUFFER = 2**18
 
 
 class Api:
@@ -58,6 +62,18 @@ class Api:
         except (aiohttp.ClientConnectionError, TimeoutError) as error:
             text = f"No service answers at {self._url} ({str(error) or 'timed out'}). Is `callboard serve` running?"
             raise Failed(text, UNREACHABLE) from None
+
+    def download(
+        self, path: str, headers: Mapping[str, str]
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """Ask for a file; raises what aiohttp raises."""
+        return self._session.get(
+            self._url + path,
+            headers=headers,
+            timeout=FILE_TIMES,
+            allow_redirects=False,
+            read_bufsize=FILE_BUFFER,
+        )
 
     async def stream(
         self, path: str, *, query: list[tuple[str, str]], last_id: str
@@ -115,10 +131,15 @@ def _params(query: Mapping[str, object]) -> list[tuple[str, str]]:
 
 async def _problem(answer: aiohttp.ClientResponse) -> Failed:
     code = UNREACHABLE if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR else 2
+    return Failed(await problem_text(answer), code)
+
+
+async def problem_text(answer: aiohttp.ClientResponse) -> str:
+    """Say what an answer refuses: of a problem its words, else its status."""
     try:
         problem = await answer.json(content_type=None)
         lines = [f"{answer.status} {problem['title']}: {problem.get('detail') or ''}".rstrip(": ")]
         lines += [f"  {e['pointer'] or '/'}: {e['detail']}" for e in problem.get("errors") or ()]
     except (ValueError, KeyError, TypeError, aiohttp.ClientError):
         lines = [f"{answer.status} {answer.reason}"]
-    return Failed("\n".join(lines), code)
+    return "\n".join(lines)

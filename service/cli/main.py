@@ -14,6 +14,7 @@ from service.cli import (
     events,
     keys,
     migrate,
+    pull,
     replays,
     serve,
     simulate,
@@ -39,6 +40,7 @@ app.command("submit")(tasks.submit)
 app.command("tasks")(tasks.tasks)
 app.command("show")(tasks.show)
 app.command("watch")(tasks.watch)
+app.command("pull")(pull.pull)
 app.command("cancel")(tasks.cancel)
 app.command("retry")(tasks.retry)
 app.command("delete")(tasks.delete)

@@ -71,10 +71,11 @@ class Kept:
         parts = self.place.read(self.location, start, length)
         try:
             try:
-                if not (first := await anext(parts, b"")):
-                    raise PlaceError(SHORT)
+                first = await anext(parts, b"")
             except PlaceError as error:
-                raise _refusal(error, self) from error
+                raise _refusal(error.fault, self) from error
+            if not first:
+                raise _refusal(SHORT, self)
             yield _whole(first, parts, length)
         finally:
             if isinstance(parts, AsyncGenerator):
@@ -214,8 +215,8 @@ async def _whole(first: bytes, parts: AsyncIterator[bytes], length: int) -> Asyn
         raise PlaceError(SHORT)
 
 
-def _refusal(error: PlaceError, kept: Kept) -> VideoDeleted | Unavailable:
-    if error.fault.code != GONE:
-        return Unavailable(f"The video cannot be read now: {error.fault.message}")
+def _refusal(fault: Fault, kept: Kept) -> VideoDeleted | Unavailable:
+    if fault.code != GONE:
+        return Unavailable(f"The video cannot be read now: {fault.message}")
     log.warning("video.missing", task_id=str(kept.task_uuid), index=kept.index)
     return VideoDeleted("The video is no longer where it was kept.")

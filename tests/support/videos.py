@@ -1,5 +1,6 @@
 """Kept videos: a place over a folder, and results whose files are in it."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -26,22 +27,22 @@ GONE = Fault("gone", "The file is not there any more.", FaultKind.PERMANENT)
 class Folder:
     """Files below a folder, in place of `service.media.places`: the place, and the table of places.
 
-    `trouble` is asked before every part, with how many were given before.
+    `trouble` is asked before every part, with how many were given before; parts from the second on wait for `go_on`.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.open = 0
+        self.given_bytes = 0
+        self.go_on = asyncio.Event()
+        self.go_on.set()
         self.trouble: Callable[[int], Fault | None] = lambda _: None
 
     def at(self, location: str) -> "Folder":
         return self
 
     async def keep(self, file: Path, name: str, media: Media) -> str:
-        target = self.root / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        file.replace(target)
-        return name
+        raise NotImplementedError("tests write files themselves")
 
     async def read(self, location: str, start: int, length: int) -> AsyncIterator[bytes]:
         try:
@@ -55,6 +56,9 @@ class Folder:
             while length and (part := file.read(min(length, PART_BYTES))):
                 if fault := self.trouble(given):
                     raise PlaceError(fault)
+                if given:
+                    await self.go_on.wait()
+                self.given_bytes += len(part)
                 yield part
                 length, given = length - len(part), given + 1
         finally:
@@ -125,8 +129,18 @@ async def tell(api: Api, task_uuid: UUID, index: int, archive: Archive) -> None:
 async def row(pool: Pool, task_uuid: UUID, index: int, state: str, location: str | None) -> None:
     """Write what the worker would of its work."""
     done = await pool.execute(
-        "UPDATE callboard.archives SET state = $3, location = $4, kept_at = $5,"
-        " next_at = CASE WHEN $3 = 'deleting' THEN $5 END WHERE task_uuid = $1 AND index = $2",
+        "UPDATE callboard.archives SET state = $3::text, location = $4, kept_at = $5::timestamptz,"
+        " next_at = CASE WHEN $3::text = 'deleting' THEN $5::timestamptz END WHERE task_uuid = $1 AND index = $2",
         *(task_uuid, index, state, location, KEPT_AT),
     )
     assert done == "UPDATE 1"
+
+
+async def given_away(pool: Pool, task_uuid: UUID) -> None:
+    """Make a task another tenant's."""
+    await pool.execute(
+        "INSERT INTO callboard.tenants (tenant) VALUES ('stranger') ON CONFLICT DO NOTHING"
+    )
+    await pool.execute(
+        "UPDATE callboard.tasks SET tenant = 'stranger' WHERE task_uuid = $1", task_uuid
+    )
