@@ -49,7 +49,7 @@ class Erase:
             erased = await self._erase(conn, tenant, task_uuid, force=force)
         if erased:
             log.info("task.erased", task_id=str(task_uuid))
-        self._wake.ring([Topic.CALLBACKS, Topic.SUBMIT])
+        self._wake.ring([Topic.CALLBACKS, Topic.SUBMIT, Topic.ARCHIVE])
 
     async def _erase(self, conn: Conn, tenant: str, task_uuid: UUID, *, force: bool) -> bool:
         """Erase it; false when it was erased before."""

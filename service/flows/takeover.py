@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from service.core.states import State
-from service.store import workers
+from service.store import archives, workers
 from service.store.pool import Pool, transaction
 from service.store.workers import Worker
 
@@ -21,12 +21,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """How much was let go: processes, tasks that can be claimed at once, sends of unknown outcome, deliveries."""
+    """How much was let go: processes, tasks that can be claimed at once, sends of unknown outcome, deliveries, files."""
 
     workers: int = 0
     tasks: int = 0
     sends: int = 0
     deliveries: int = 0
+    archives: int = 0
 
 
 class Takeover:
@@ -49,13 +50,15 @@ class Takeover:
                 return Taken()
             ended = await workers.end_leases(conn, gone)
             deliveries = await workers.end_deliveries(conn, gone)
+            fetches = await archives.end(conn, gone)
         sends = sum(r["state"] == State.SUBMITTING for r in ended)
-        taken = Taken(len(gone), len(ended) - sends, sends, len(deliveries))
+        taken = Taken(len(gone), len(ended) - sends, sends, len(deliveries), fetches)
         log.warning(
             "takeover.done",
             workers=[str(w) for w in gone],
             tasks=taken.tasks,
             sends=taken.sends,
             deliveries=taken.deliveries,
+            archives=taken.archives,
         )
         return taken

@@ -34,6 +34,7 @@ async def erase(conn: Conn, task: Task, tombstone: bytes) -> None:
     await conn.execute(SQL["erase_events"], task.task_uuid, tombstone)
     await conn.execute(SQL["erase_answers"], task.task_uuid)
     await conn.execute(SQL["erase_slot"], task.task_uuid)
+    await conn.execute(SQL["erase_archives"], task.task_uuid)
     await conn.execute(SQL["erase_task"], task.task_uuid)
 
 

@@ -22,6 +22,7 @@ ALTER TABLE callboard.results
 CREATE TABLE callboard.archives (
   task_uuid   uuid NOT NULL,                        -- no reference: it stays until the file of an erased task is gone
   index       smallint NOT NULL,
+  id          bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
   tenant      text NOT NULL,
   place       text NOT NULL,                        -- `disk`, an object store's URL, or `put`
   state       text NOT NULL CHECK (state IN ('pending', 'kept', 'failed', 'deleting')),
