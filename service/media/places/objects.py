@@ -65,7 +65,7 @@ class Objects:
     def within(self, url: str) -> "Objects":
         """Give the same place with another prefix in the same bucket; they share connections."""
         other = copy(self)
-        other._at = read_store(url)
+        other._at = read_store(url)  # noqa: SLF001 - it is one of us
         return other
 
     async def keep(self, file: Path, name: str, media: Media) -> str:
