@@ -60,18 +60,17 @@ def read_store(url: str) -> Store:
             "A store is written as s3://bucket/prefix, gs://bucket/prefix or az://container/prefix."
         )
     bucket, _, prefix = rest.partition("/")
+    # What is wrong is not repeated: it may be a key before an @, or the signature of a URL.
     if not _BUCKETS[scheme].fullmatch(bucket) or _ADDRESS.fullmatch(bucket):
-        raise ValueError(
-            f"{bucket[:80]!r} is no name of a {'container' if scheme == 'az' else 'bucket'}."
-        )
+        what = "container" if scheme == "az" else "bucket"
+        raise ValueError(f"What follows {scheme}:// is no name of a {what}.")
     prefix = prefix.removesuffix("/")
     if len(prefix) > MAX_PREFIX:
         raise ValueError(f"The prefix in a store has at most {MAX_PREFIX} characters.")
     for part in prefix.split("/") if prefix else ():
         if part in {".", ".."} or not _PART.fullmatch(part):
             raise ValueError(
-                f"{part[:80]!r} cannot be a part of a prefix: letters, digits and !_.()=+@,- are taken, "
-                "and neither . nor .. alone."
+                "Each part of a prefix has letters, digits and !_.()=+@,- and is neither . nor .. alone."
             )
     return Store(scheme, bucket, prefix)
 

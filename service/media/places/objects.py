@@ -5,6 +5,7 @@ Objects are whole or not there, by the store's own promise. Who may write where 
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from copy import copy
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -39,7 +40,8 @@ class Objects:
     letters too, and are the operator's own. Without a key in them the cloud would be asked which role this machine
     has (169.254.169.254): that only happens when `ambient` allows it. `proxy` is an HTTP proxy's URL.
 
-    A location is the URL of an object, unescaped. Raises PlaceError (`not_configured`) when it cannot be made, and
+    The key has to be allowed to list the bucket (what is missing is forbidden else), and to read, write and delete
+    objects below the prefix. A location is the URL of an object, unescaped. Raises PlaceError (`not_configured`) when it cannot be made, and
     ValueError when the URL is no store's.
 
     What is larger than 8 MiB is written in parts. When a process dies meanwhile, its parts stay in the bucket, where
@@ -62,8 +64,8 @@ class Objects:
 
     def within(self, url: str) -> "Objects":
         """Give the same place with another prefix in the same bucket; they share connections."""
-        other = Objects.__new__(Objects)
-        other.__dict__ |= self.__dict__ | {"_at": read_store(url)}
+        other = copy(self)
+        other._at = read_store(url)  # noqa: SLF001 - it is one of us
         return other
 
     async def keep(self, file: Path, name: str, media: Media) -> str:

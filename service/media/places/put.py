@@ -128,20 +128,29 @@ class Put:
         """Close all connections. The egress is closed by who made it."""
         await self._session.close()
 
-    async def _send(self, text: str, body: "Body", media: Media) -> None:
+    async def _send(self, text: str, body: Body, media: Media) -> None:
         loop = asyncio.get_running_loop()
         limits = self._limits
         async with asyncio.timeout(limits.total_s), asyncio.timeout(limits.stall_s) as stall:
-            body.alive = lambda: stall.reschedule(loop.time() + limits.stall_s)
-            url = _exact(text, await self._egress.check(text, MAX_SIGNED_LENGTH))
-            async with self._session.put(
-                url,
-                data=body,
-                headers=_headers(url),
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_s),
-            ) as response:
-                await _judge(response, body, media)
+
+            def alive() -> None:
+                if not stall.expired():
+                    stall.reschedule(loop.time() + limits.stall_s)
+
+            body.alive = alive
+            try:
+                url = _exact(text, await self._egress.check(text, MAX_SIGNED_LENGTH))
+                async with self._session.put(
+                    url,
+                    data=body,
+                    headers=_headers(url),
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_s),
+                ) as response:
+                    await _judge(response, body, media)
+            finally:
+                # Its writer may outlive this by a moment, and a limit that is over cannot be moved.
+                body.alive = _nothing
 
 
 class PutTo:
@@ -172,6 +181,10 @@ class PutTo:
 
     async def close(self) -> None:
         """Do nothing: `Put` owns the connections."""
+
+
+def _nothing() -> None:
+    """Note nothing."""
 
 
 def _exact(text: str, checked: URL) -> URL:

@@ -3,20 +3,35 @@
 import asyncio
 import os
 import threading
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
+from aiohttp import web
 
 from service.media.places.disk import Disk
 from service.media.places.handle import Handle, of_path
+from service.media.places.objects import Objects
+from service.media.places.put import Put
+from service.media.places.table import TaskPlace
+from service.ports import PlaceError
 from tests.conformance.places.conftest import Make
 from tests.support.kept import joined
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Serve = Callable[[Handler], AbstractAsyncContextManager[str]]
 MEGABYTE = 2**20
 
 
 def opened() -> list[str]:
     return [file.path for file in psutil.Process().open_files() if "media" in file.path]
+
+
+def files_and_folders() -> int:
+    """Count the handles of this process that are no sockets: connections are kept for the next call."""
+    handles = [os.path.realpath(handle) for handle in Path("/proc/self/fd").iterdir()]
+    return len([handle for handle in handles if "/fd/" not in handle])
 
 
 async def test_readers_leave_no_file_open_however_they_end(disk: Disk, make: Make) -> None:
@@ -45,6 +60,29 @@ async def test_readers_leave_no_file_open_however_they_end(disk: Disk, make: Mak
     del task
     await asyncio.get_running_loop().shutdown_asyncgens()
     assert opened() == []
+
+
+async def test_many_files_leave_no_handle_behind(
+    disk: Disk, objects: Objects, put: Put, receiver: Serve, make: Make
+) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        await request.read()
+        return web.Response(status=500 if "bad" in request.path else 200)
+
+    async def one(place: TaskPlace) -> None:
+        made = make(1000)
+        with suppress(PlaceError):
+            location = await place.keep(made.file, made.name, made.media)
+            await joined(place.read(location, 0, 1000))
+            await place.delete(location)
+
+    async with receiver(answer) as url:
+        for place in (disk, put.to(url), put.to(f"{url}/bad"), put.to("http://10.0.0.1/"), objects):
+            await asyncio.gather(*(one(place) for _ in range(20)))
+            before = files_and_folders()
+            for _ in range(5):
+                await asyncio.gather(*(one(place) for _ in range(20)))
+            assert files_and_folders() <= before, place
 
 
 async def test_who_gives_up_while_a_file_is_opened_leaves_it_to_the_thread(tmp_path: Path) -> None:

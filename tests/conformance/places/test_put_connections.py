@@ -66,6 +66,20 @@ async def test_connection_that_went_stale_between_two_files_is_not_seen(
     assert bodies == [made.content] * 2
 
 
+async def test_refusal_before_the_file_was_sent_is_heard(put: Put, make: Make) -> None:
+    made = make(30 * MEGABYTE)
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        await reader.read(-1)
+
+    async with raw_server(refuse) as url:
+        fault = await fault_of(put.to(url).keep(made.file, made.name, made.media))
+    assert (fault.code, fault.kind) == ("expired", FaultKind.PERMANENT)
+
+
 async def test_good_answer_before_the_file_was_sent_is_none(put: Put, make: Make) -> None:
     made = make(30 * MEGABYTE)
 
