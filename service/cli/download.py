@@ -129,6 +129,7 @@ async def download(source: Source, path: Path, tell: Tell) -> Got:
     part = Part(path)
     try:
         part.open(resume=source.sha256 is not None)
+        resumed = part.size > 0
         found = await _whole(source, part, tell)
         part.sync()
     except Trouble:
@@ -142,6 +143,9 @@ async def download(source: Source, path: Path, tell: Tell) -> Got:
         raise Trouble(f"{source.name} gave an empty file")
     if source.sha256 not in {None, found.sha256}:
         part.discard()
+        if resumed:
+            # What was there before may be the wrong half.
+            return await download(source, path, tell)
         raise Trouble(f"{source.name} gave another file than the one that was kept")
     return found
 

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -92,12 +92,15 @@ def media_of(content: bytes) -> Media:
     return Media(hashlib.sha256(content).hexdigest(), len(content), "video/mp4", "MPEG-4", 1.5)
 
 
-async def came(api: Api, *, results: int = 1, to: str | list[str] = "disk", **more: Any) -> UUID:
-    """Have a task done whose videos are to be kept, and are not yet."""
+async def came(
+    api: Api, *, results: int = 1, to: str | list[str] = "disk", url: str | None = None
+) -> UUID:
+    """Have a task done whose videos are to be kept, and are not yet; `url` is where the upstream has them."""
     request = {"model": "sync:3@0", "numberResults": results}
-    task_uuid = await api.made(request=request, archive=to, priority=100, **more)
+    task_uuid = await api.made(request=request, archive=to, priority=100)
     await api.house.send_queued()
-    await api.house.tell(task_uuid, callback(*(video(n + 1) for n in range(results))))
+    videos = [video(n + 1) for n in range(results)]
+    await api.house.tell(task_uuid, callback(*(replace(v, url=url) if url else v for v in videos)))
     return task_uuid
 
 
@@ -116,9 +119,11 @@ async def keep(
     return Stored(task_uuid, index, content, media.sha256, location)
 
 
-async def kept(pool: Pool, api: Api, folder: Folder, content: bytes) -> Stored:
+async def kept(
+    pool: Pool, api: Api, folder: Folder, content: bytes, url: str | None = None
+) -> Stored:
     """Have a task done whose one video is kept."""
-    return await keep(pool, api, folder, await came(api), 0, content)
+    return await keep(pool, api, folder, await came(api, url=url), 0, content)
 
 
 async def tell(api: Api, task_uuid: UUID, index: int, archive: Archive) -> None:
