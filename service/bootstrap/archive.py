@@ -2,16 +2,25 @@
 
 import os
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
-from service.bootstrap.upstreams import proxy_of
-from service.core.media import DISK, NONE
+from service.bootstrap.upstreams import proxy_of, seconds
+from service.clock import unix_time
+from service.core.media import DISK, NONE, read_rule
 from service.egress import Egress
+from service.flows.archive import Archiving, Keeping
+from service.media.fetch import Fetch
+from service.media.fetch import Limits as FetchLimits
 from service.media.places.disk import Disk
 from service.media.places.objects import Objects
-from service.media.places.put import Limits, Put
+from service.media.places.put import Limits as PutLimits
+from service.media.places.put import Put
 from service.media.places.table import Places
-from service.settings import Settings
+from service.media.probe import Probe
+from service.media.space import Space
+from service.observe import Metrics
+from service.settings import Settings, SettingsError
 
 
 def stores(settings: Settings) -> tuple[str, ...]:
@@ -25,9 +34,41 @@ def media_dir(settings: Settings) -> Path:
     return settings.media_dir or settings.data_dir / "media"
 
 
-def make_places(stack: AsyncExitStack, settings: Settings, egress: Egress, disk: Disk) -> Places:
-    """Make all places, inside a running loop; the stack closes them."""
+LEFT_BEHIND_S = 86_400.0
+"""No download lasts as long, and none is silent for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """What fetches videos, and where they are kept."""
+
+    disk: Disk
+    places: Places
+    fetcher: Fetch
+
+    async def sweep(self) -> int:
+        """Remove files of downloads that were left behind; gives how many."""
+        return await self.disk.sweep(LEFT_BEHIND_S, unix_time())
+
+
+def make_archive(stack: AsyncExitStack, settings: Settings) -> Archive:
+    """Make what fetches and keeps videos, inside a running loop; the stack closes it. Raises SettingsError."""
     proxy = proxy_of(settings)
+    egress = Egress(settings.allow_networks, proxy=proxy)
+    stack.push_async_callback(egress.close)
+    disk = Disk(media_dir(settings))
+    try:
+        probe = Probe()
+    except RuntimeError as error:
+        raise SettingsError(str(error)) from None
+    limits = FetchLimits(
+        max_bytes=settings.archive_max_bytes,
+        stall_s=settings.archive_stall_seconds,
+        total_s=settings.archive_timeout_seconds,
+    )
+    space = Space(media_dir(settings), settings.archive_min_free_bytes)
+    fetcher = Fetch(egress, limits, space, probe)
+    stack.push_async_callback(fetcher.close)
     # The clouds' own variables, for their own tools set them; obstore reads them too.
     environment = dict(os.environ)
 
@@ -36,8 +77,24 @@ def make_places(stack: AsyncExitStack, settings: Settings, egress: Egress, disk:
 
     put = Put(
         egress,
-        Limits(stall_s=settings.archive_stall_seconds, total_s=settings.archive_timeout_seconds),
+        PutLimits(stall_s=settings.archive_stall_seconds, total_s=settings.archive_timeout_seconds),
     )
     places = Places(disk, put, make_objects, stores(settings))
     stack.push_async_callback(places.close)
-    return places
+    return Archive(disk, places, fetcher)
+
+
+def keeping(settings: Settings) -> Keeping:
+    """Read how files are kept."""
+    return Keeping(
+        seconds(settings.archive_give_up_seconds),
+        settings.archive_retention_days,
+        tuple(read_rule(rule) for rule in settings.archive_retention),
+    )
+
+
+def measure_archives(metrics: Metrics, archiving: Archiving) -> None:
+    """Count what becomes of files."""
+    about = "Files of videos, by what became of them."
+    metrics.count("archives", about, ("place", "outcome"), archiving.outcomes.items)
+    metrics.count("archived_bytes", "Bytes of videos kept.", ("place",), archiving.bytes.items)

@@ -8,10 +8,9 @@ import structlog
 
 from service import __version__
 from service.bootstrap import fault_points
-from service.bootstrap.archive import stores
+from service.bootstrap.archive import keeping, make_archive, measure_archives, stores
 from service.bootstrap.host import is_dead, myself
 from service.bootstrap.keys import callback_keys, make_keyring, make_vault
-from service.bootstrap.places import NoPlaces
 from service.bootstrap.sinks import make_sinks
 from service.bootstrap.targets import make_check
 from service.bootstrap.upstreams import make_upstreams, open_sessions, policies, seconds
@@ -24,6 +23,7 @@ from service.flows.accounts import Accounts
 from service.flows.admit import Admit
 from service.flows.again import Again, AgainPolicy
 from service.flows.apply import Apply
+from service.flows.archive import Archiving
 from service.flows.batcher import Batcher
 from service.flows.conclude import Conclude
 from service.flows.deliver import Deliver, DeliveryPolicy
@@ -44,6 +44,7 @@ from service.flows.ping import Ping
 from service.flows.publish import Publish
 from service.flows.receive import Receive
 from service.flows.reconcile import Reconcile
+from service.flows.refresh import Refresh
 from service.flows.replay import Replay
 from service.flows.submit import Submit
 from service.flows.subscribe import Subscribe
@@ -153,6 +154,21 @@ async def make_parts(
         worker=worker,
         wake=wake,
     )
+    archive = make_archive(stack, settings)
+    archiving = Archiving(
+        pool,
+        apply,
+        dice,
+        wake,
+        Refresh(pool, upstreams, accounts),
+        archive.fetcher,
+        archive.places,
+        archive.disk.temp,
+        keeping(settings),
+        worker=worker,
+        lease_s=lease_s,
+        public_url=settings.own_url,
+    )
     replay = Replay(pool, wake)
     upkeep = Upkeep(pool, settings.retention_days)
     admit = Admit(pool, dice, [k.get_secret_value() for k in settings.api_keys])
@@ -183,8 +199,11 @@ async def make_parts(
         fitness,
         others,
         tail,
+        archiving,
+        archive.sweep,
     )
     _measure(metrics, apply, receive, submit, reconcile, deliver)
+    measure_archives(metrics, archiving)
     about = "Deliveries that replays queued, by which were asked for."
     metrics.count("replayed", about, ("wanted",), replay.queued.items)
     metrics.gauge("inbox_waiting", "Callbacks that wait for a flusher.", lambda: batcher.waiting)
@@ -197,7 +216,7 @@ async def make_parts(
         look=Look(pool, wake, views),
         files=Files(
             pool,
-            NoPlaces(),
+            archive.places,
             callback_keys(settings),
             public_url=settings.own_url,
             link_s=settings.link_seconds,

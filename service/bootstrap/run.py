@@ -87,6 +87,7 @@ async def service(
                 orphans_s=settings.orphan_seconds,
                 sends=SENDS_AT_ONCE,
                 deliveries=settings.delivery_concurrency,
+                archives=settings.archive_concurrency,
             )
         )
         # What was made so far is never garbage. Without it a full collection takes 15 ms, with it 50 ms, in which

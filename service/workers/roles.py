@@ -1,12 +1,13 @@
 """Which loops a role runs."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
 from service.core.states import CallbackOutcome
 from service.flows.accounts import REFRESH_S, Accounts
+from service.flows.archive import Archiving
 from service.flows.batcher import Batcher
 from service.flows.conclude import Conclude
 from service.flows.deliver import Deliver
@@ -27,6 +28,8 @@ FLUSHERS = 2
 """While one group commits, the next one is gathered (queues.md E3)."""
 UPKEEP_S = 600.0
 READS_AT_ONCE = 16
+EXPIRE_S = 60.0
+SWEEP_S = 3600.0
 
 
 class Role(StrEnum):
@@ -36,6 +39,7 @@ class Role(StrEnum):
     SUBMIT = "submit"
     DELIVER = "deliver"
     RECONCILE = "reconcile"
+    ARCHIVE = "archive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,9 @@ class Flows:
     fitness: Fitness
     others: Others
     tail: Tail
+    archiving: Archiving
+    sweep: Callable[[], Awaitable[int]]
+    """Removes files of downloads that were left behind."""
 
 
 class Listening:
@@ -102,13 +109,15 @@ def loops(
     orphans_s: float,
     sends: int,
     deliveries: int,
+    archives: int,
 ) -> list[Loop]:
-    """Give the loops of these roles; `sends` and `deliveries` are how many go on at once."""
+    """Give the loops of these roles; `sends`, `deliveries` and `archives` are how many go on at once."""
     makers: dict[Role, Callable[[], list[Loop]]] = {
         Role.API: lambda: _api(flows),
         Role.SUBMIT: lambda: _submit(flows, poll_s, sends),
         Role.DELIVER: lambda: _deliver(flows, poll_s, deliveries),
         Role.RECONCILE: lambda: _reconcile(flows, poll_s, orphans_s),
+        Role.ARCHIVE: lambda: _archive(flows, poll_s, archives),
     }
     known = Every("accounts", flows.accounts.refresh, REFRESH_S)
     return [known, *(loop for role in Role if role in roles for loop in makers[role]())]
@@ -174,4 +183,22 @@ def _reconcile(flows: Flows, poll_s: float, orphans_s: float) -> list[Loop]:
         Every("batches", flows.conclude.run_once, poll_s, wake=wake, topic=Topic.BATCHES),
         Every("orphans", flows.orphans.run_once, orphans_s),
         Every("upkeep", flows.upkeep.run_once, UPKEEP_S, again_when_busy=False),
+    ]
+
+
+def _archive(flows: Flows, poll_s: float, size: int) -> list[Loop]:
+    archiving, wake = flows.archiving, flows.wake
+    return [
+        Lanes(
+            "archive",
+            flows.fitness.guard(archiving.claim),
+            archiving.work,
+            size=size,
+            wake=wake,
+            topic=Topic.ARCHIVE,
+            poll_s=poll_s,
+            release=archiving.release,
+        ),
+        Every("expire-videos", archiving.expire, EXPIRE_S),
+        Every("sweep-videos", flows.sweep, SWEEP_S, again_when_busy=False),
     ]

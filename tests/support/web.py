@@ -12,11 +12,12 @@ import aiohttp
 from multidict import CIMultiDictProxy
 
 from schemas.api.problem import Problem
-from service.bootstrap.places import NoPlaces
 from service.clock import SystemDice
 from service.core import url_guard
+from service.core.fault import Fault, FaultKind
 from service.flows.files import Files, Places
 from service.observe import Health, Metrics
+from service.ports import Place, PlaceError
 from service.store.pool import Pool
 from service.web.app import make_app
 from service.web.deps import Deps, Limits
@@ -28,6 +29,13 @@ HANDLER_GRACE_S = 1.0
 LINK_S = 3600
 PUBLIC = {"Authorization": ""}
 """Headers of somebody who has no key."""
+
+
+class Nowhere:
+    """Keeps nothing, for tests that are not about files."""
+
+    def at(self, location: str) -> Place:
+        raise PlaceError(Fault("no_place", f"Nothing is at {location}.", FaultKind.TRANSIENT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +159,7 @@ async def serving(
         operate=house.operate,
         erase=house.erase,
         look=house.look,
-        files=Files(pool, places or NoPlaces(), link_keys, public_url=PUBLIC_URL, link_s=LINK_S),
+        files=Files(pool, places or Nowhere(), link_keys, public_url=PUBLIC_URL, link_s=LINK_S),
         feed=house.feed,
         tail=house.tail,
         subscribe=house.subscribe,
