@@ -65,5 +65,11 @@ def _print(event: dict[str, Any], *, as_json: bool) -> None:
     data = event["data"]
     result = data.get("result") or {}
     erased = "erased" if data.get("erased") else ""
-    what = result.get("videoURL") or ((result or data).get("error") or {}).get("code") or erased
+    kept = (result.get("media") or {}).get("url")
+    what = (
+        kept
+        or result.get("videoURL")
+        or ((result or data).get("error") or {}).get("code")
+        or erased
+    )
     out.print(f"{event['time']}  {event['subject']}  {event['type']:<16} {what}", soft_wrap=True)

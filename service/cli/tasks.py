@@ -232,7 +232,8 @@ def _show(task: Task, entries: list[dict[str, Any]]) -> None:
     if task["waitingFor"]:
         out.print(f"  waits for {WAITS[task['waitingFor']]}", soft_wrap=True)
     for result in task["results"]:
-        what = result.get("videoURL") or (result.get("error") or {}).get("message") or ""
+        kept = (result.get("media") or {}).get("url")
+        what = kept or result.get("videoURL") or (result.get("error") or {}).get("message") or ""
         out.print(f"  result {result['index']}: {coloured(result['state'])} {what}", soft_wrap=True)
     for warning in task["warnings"]:
         out.print(f"  [yellow]warning[/] {warning}")

@@ -138,7 +138,7 @@ def _still_open(
         look = min((t for t in (task.look_again_at, task.deadline_at) if t), default=ctx.now)
         asked = replace(task, look_again_at=look, lease_until=None)
         return move(asked, "asked_again", announce)
-    if announce:
+    if announce or task.held != before.held:
         fresh = replace(task, polls=0, lease_until=None)
         return move(replace(fresh, look_again_at=next_look(fresh, ctx)), "reported", announce)
     if said.source is Source.POLL:
