@@ -53,13 +53,17 @@ async def video(request: web.Request) -> web.StreamResponse:
     """Give a kept file, or a part of it."""
     query = Query(request, "expires", "signature", "download")
     saved = query.word("download", ("1", "0")) == "1"
+    expires = query.read("expires", _moment, "a Unix time in whole seconds")
     task_uuid, index = _result(request)
     files = request.app[DEPS].files
     if not by_link(request):
         kept = await files.of(request[TENANT], task_uuid, index)
         headers = {"Cache-Control": _cached(CACHED_S), "Vary": "Authorization"}
     else:
-        kept, left_s = await files.linked(task_uuid, index, _signed(query))
+        signature = query.one("signature")
+        if expires is None or signature is None:
+            raise LinkInvalid
+        kept, left_s = await files.linked(task_uuid, index, Signed(expires, signature))
         headers = {"Cache-Control": _cached(min(left_s, CACHED_S))}
     return await _answer(request, kept, headers | _described(kept, saved=saved))
 
@@ -148,11 +152,8 @@ def _result(request: web.Request) -> tuple[UUID, int]:
     return task_uuid, int(index)
 
 
-def _signed(query: Query) -> Signed:
-    expires, signature = query.one("expires") or "", query.one("signature")
-    if signature is None or not _EXPIRES.fullmatch(expires):
-        raise LinkInvalid
-    return Signed(int(expires), signature)
+def _moment(text: str) -> int | None:
+    return int(text) if _EXPIRES.fullmatch(text) else None
 
 
 def _cached(seconds: float) -> str:

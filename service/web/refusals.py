@@ -36,7 +36,7 @@ class RangeNotSatisfiable(ServiceError):
     code = "range_not_satisfiable"
     status = 416
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int = 0) -> None:
         self.size = size
         super().__init__(f"The file has {size} bytes: none of them is in the range.")
 

@@ -18,6 +18,7 @@ from tests.support.batches import made
 from tests.support.fakes import CheckingProvider, said
 from tests.support.house import API_KEY
 from tests.support.sdk_environment import interpreter, settings
+from tests.support.videos import Folder, kept
 from tests.support.web import Api, serving
 
 FOLDER, PACKAGE, VERSION = ".venv-sdk-schemathesis", "schemathesis", "4.32.5"
@@ -103,6 +104,14 @@ parameters = {{ "path.id" = {batch} }}
 include-operation-id = "eraseTask"
 parameters = {{ "path.id" = {erased} }}
 
+# A file is kept by a worker, and its ETag no schema can say: one that it is not is 412.
+[[operations]]
+include-operation-id = ["getVideo", "linkVideo"]
+parameters = {{ "path.id" = {video}, "path.n" = 0 }}
+[[operations]]
+include-operation-id = "getVideo"
+checks.positive_data_acceptance.expected-statuses = ["2xx", 304, 401, 403, 412, 416, "5xx"]
+
 # Whose token is good is no matter of its shape, and callbacks are made by upstreams, not over the API.
 [[operations]]
 include-operation-id = "receiveCallback"
@@ -126,18 +135,27 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 
 
 
 @pytest.fixture
-async def api(pool: Pool) -> AsyncIterator[Api]:
+def folder(tmp_path: Path) -> Folder:
+    """Give a place for files."""
+    return Folder(tmp_path / "place")
+
+
+@pytest.fixture
+async def api(pool: Pool, folder: Folder) -> AsyncIterator[Api]:
     """Serve the web with providers that check and price as the real ones."""
-    async with serving(pool, fake=CheckingProvider) as running:
+    async with serving(pool, fake=CheckingProvider, places=folder) as running:
         yield running
 
 
 @pytest.mark.slow
-async def test_schemathesis_finds_nothing(api: Api, tmp_path: Path) -> None:
+async def test_schemathesis_finds_nothing(
+    api: Api, pool: Pool, folder: Folder, tmp_path: Path
+) -> None:
     python = interpreter(FOLDER, PACKAGE, VERSION)
     (tmp_path / "hooks.py").write_text(HOOKS)
     config = tmp_path / "schemathesis.toml"
-    config.write_text(CONFIG.format(**{n: json.dumps(v) for n, v in (await known(api)).items()}))
+    facts = await known(api) | {"video": str((await kept(pool, api, folder, b"video")).task_uuid)}
+    config.write_text(CONFIG.format(**{n: json.dumps(v) for n, v in facts.items()}))
     command = (
         *(python.with_name("schemathesis"), "--config-file", config, "run"),
         *(f"{api.base}/openapi.json", "--header", f"Authorization: Bearer {API_KEY}"),

@@ -33,6 +33,7 @@ COLD = {
         ONCE,
     ),
     **dict.fromkeys(("set_signing_secret",), ONCE),
+    "get_archive": "by its primary key, once for each download or link",
     "note_consent": "by its primary key, once a day and target",
     **dict.fromkeys(("release_leases", "release_looks", "release_deliveries"), "at a drain"),
     **dict.fromkeys(

@@ -95,7 +95,7 @@ async def came(
     api: Api, *, results: int = 1, to: str | list[str] = "disk", url: str | None = None
 ) -> UUID:
     """Have a task done whose videos are to be kept, and are not yet; `url` is where the upstream has them."""
-    request = {"model": "sync:3@0", "numberResults": results}
+    request = {"model": "klingai:5@3", "numberResults": results}
     task_uuid = await api.made(request=request, archive=to, priority=100)
     await api.house.send_queued()
     videos = [video(n + 1) for n in range(results)]

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -14,6 +15,7 @@ from service.store.pool import Pool
 from service.web import docs, openapi
 from service.web.app import ROUTES
 from tests.support.fakes import CheckingProvider
+from tests.support.videos import Folder, kept
 from tests.support.web import PUBLIC, Api, serving
 
 DOCUMENT = orjson.loads(openapi.document(ROUTES, "1.2.3"))
@@ -46,9 +48,15 @@ class Read(HTMLParser):
 
 
 @pytest.fixture
-async def api(pool: Pool) -> AsyncIterator[Api]:
+def folder(tmp_path: Path) -> Folder:
+    """Give a place for files."""
+    return Folder(tmp_path)
+
+
+@pytest.fixture
+async def api(pool: Pool, folder: Folder) -> AsyncIterator[Api]:
     """Serve the web with providers that check and price as the real ones."""
-    async with serving(pool, fake=CheckingProvider) as running:
+    async with serving(pool, fake=CheckingProvider, places=folder) as running:
         yield running
 
 
@@ -132,13 +140,16 @@ def recent(body: dict[str, object]) -> dict[str, object]:
 
 @pytest.mark.parametrize(("method", "path", "media", "body"), bodies())
 async def test_an_example_of_a_body_is_taken(
-    api: Api, method: str, path: str, media: str, body: object
+    api: Api, pool: Pool, folder: Folder, method: str, path: str, media: str, body: object
 ) -> None:
     if path == "/v1/subscriptions/{id}/replay" and isinstance(body, dict):
         # Retention has taken the day that stands in the example.
         body = recent(body)
     if path.startswith("/v1/subscriptions/"):
         path = path.format(id=await subscription(api))
+    elif path.endswith("/link"):
+        stored = await kept(pool, api, folder, b"video")
+        path = path.format(id=stored.task_uuid, n=stored.index)
     elif "{id}" in path:
         task_uuid = await api.made(request={"model": "klingai:5@3"})
         await api.post(f"/v1/tasks/{task_uuid}/cancel")
