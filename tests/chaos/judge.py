@@ -14,7 +14,7 @@ from service.store.pool import create_pool
 from tests.chaos.client import Caller, Receiver
 from tests.chaos.upstream import GENERATION_S
 from tests.chaos.world import CONCURRENCY, World
-from tests.support.flows import lawful
+from tests.support.stored import lawful
 
 OPEN = """
 SELECT (SELECT count(*) FROM callboard.tasks WHERE finished_at IS NULL) AS tasks,

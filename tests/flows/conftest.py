@@ -22,7 +22,7 @@ EMPTIED = (
         "lanes",
     ),
     "api_keys",
-    *("tasks", "erased_tasks", "slots", "accounts", "batches", "replays"),
+    *("tasks", "erased_tasks", "archives", "slots", "accounts", "batches", "replays"),
 )
 
 

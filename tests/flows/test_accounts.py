@@ -15,17 +15,9 @@ from service.store.accounts import Limits, Name
 from service.store.pool import Pool
 from tests.support.accounts import waiting
 from tests.support.fakes import said
-from tests.support.flows import (
-    TENANT,
-    accepted,
-    call_back,
-    lawful,
-    one,
-    pass_time,
-    submission,
-    task,
-)
+from tests.support.flows import TENANT, accepted, call_back, one, pass_time, submission, task
 from tests.support.house import House, make_house
+from tests.support.stored import lawful
 from tests.support.tasks import BUSY
 
 DEFAULT = Name(TENANT, "runware", "default")

@@ -11,8 +11,9 @@ from service.core.states import CallbackOutcome, State
 from service.core.task import Video
 from service.store.pool import Pool
 from tests.support.fakes import said
-from tests.support.flows import call_back, lawful, one, pass_time, processing, task, told
+from tests.support.flows import call_back, one, pass_time, processing, task, told
 from tests.support.house import House
+from tests.support.stored import lawful
 from tests.support.tasks import BROKEN, BUSY, REFUSAL, poll
 
 AGAIN = (CallbackOutcome.LATE, CallbackOutcome.DUPLICATE, CallbackOutcome.DUPLICATE)

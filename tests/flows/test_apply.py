@@ -24,7 +24,6 @@ from tests.support.flows import (
     call_back,
     cut,
     elsewhere,
-    lawful,
     one,
     processing,
     submission,
@@ -33,6 +32,7 @@ from tests.support.flows import (
     told,
 )
 from tests.support.house import House, make_house
+from tests.support.stored import lawful
 from tests.support.tasks import BROKEN, callback, poll
 
 LATE = (

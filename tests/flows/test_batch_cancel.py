@@ -11,8 +11,9 @@ from service.core.inputs import Accepted, Report, SendStarted, Source
 from service.flows import operate
 from service.store.pool import Pool
 from tests.support.batches import gathered, tasks_of
-from tests.support.flows import TENANT, Wire, blocked, cut, elsewhere, lawful, submission
+from tests.support.flows import TENANT, Wire, blocked, cut, elsewhere, submission
 from tests.support.house import House, make_house
+from tests.support.stored import lawful
 from tests.support.tasks import video
 
 DONE = Report(Source.POLL, videos=(video(),))

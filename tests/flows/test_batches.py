@@ -15,16 +15,9 @@ from service.core.inputs import CancelAsked, Report, Source
 from service.flows.wake import Topic
 from service.store.pool import Pool
 from tests.support.batches import gathered, tasks_of
-from tests.support.flows import (
-    TENANT,
-    Wire,
-    blocked,
-    lawful,
-    one,
-    submission,
-    subscribed,
-)
+from tests.support.flows import TENANT, Wire, blocked, one, submission, subscribed
 from tests.support.house import House, make_house
+from tests.support.stored import lawful
 from tests.support.tasks import video
 
 DONE = Report(Source.POLL, videos=(video(),))

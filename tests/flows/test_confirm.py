@@ -9,8 +9,9 @@ from service.core.states import State
 from service.core.task import Video
 from service.store.pool import Pool
 from tests.support.fakes import said
-from tests.support.flows import call_back, lawful, processing, task, told
+from tests.support.flows import call_back, processing, task, told
 from tests.support.house import House, make_house
+from tests.support.stored import lawful
 
 DONE = Report(Source.POLL, videos=(Video("v1", "https://videos.example/v1.mp4"),))
 BROKE = Report(Source.POLL, faults=(Fault("broken", "The upstream gave up."),))

@@ -21,7 +21,6 @@ from tests.support.flows import (
     accepted,
     call_back,
     key,
-    lawful,
     one,
     pass_time,
     processing,
@@ -30,6 +29,7 @@ from tests.support.flows import (
     task,
 )
 from tests.support.house import House, make_house
+from tests.support.stored import lawful
 
 ALL = ["task.processing", "video.completed", "task.completed"]
 

@@ -12,8 +12,9 @@ from service.store.keys import Scope
 from service.store.pool import Pool
 from tests.support.erasure import ended, places_of
 from tests.support.fakes import said
-from tests.support.flows import TENANT, call_back, key, lawful, pass_time, submission, subscribed
+from tests.support.flows import TENANT, call_back, key, pass_time, submission, subscribed
 from tests.support.house import House
+from tests.support.stored import lawful
 
 MARKER = "q7f3unmistakable"
 EVERYWHERE = {

@@ -21,7 +21,6 @@ from tests.support.flows import (
     accepted,
     call_back,
     cut,
-    lawful,
     pass_time,
     processing,
     subscribed,
@@ -29,6 +28,7 @@ from tests.support.flows import (
     told,
 )
 from tests.support.house import House, make_house
+from tests.support.stored import lawful
 from tests.support.tasks import SILENCE
 
 BROKE = Fault("generation_timeout", "It took too long.", FaultKind.TRANSIENT)

@@ -14,8 +14,9 @@ from service.flows.reconcile import Reconcile
 from service.store.pool import Pool
 from service.store.workers import Worker
 from tests.support.fakes import FakeProvider
-from tests.support.flows import Wire, elsewhere, lawful, pass_time, processing, settle_in, task
+from tests.support.flows import Wire, elsewhere, pass_time, processing, settle_in, task
 from tests.support.house import WORKER, House
+from tests.support.stored import lawful
 from tests.support.tasks import video
 from tests.support.virtual_time import in_no_time
 

@@ -16,7 +16,6 @@ from tests.support.flows import (
     Impatient,
     Wire,
     call_back,
-    lawful,
     one,
     pass_time,
     processing,
@@ -27,6 +26,7 @@ from tests.support.flows import (
     until,
 )
 from tests.support.house import House, make_house
+from tests.support.stored import lawful
 from tests.support.tasks import video
 
 ALL = ["task.processing", "video.completed", "task.completed"]

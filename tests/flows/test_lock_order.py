@@ -18,8 +18,9 @@ from service.store.accounts import Name
 from service.store.pool import Pool
 from tests.support.batches import gathered, tasks_of
 from tests.support.fakes import said
-from tests.support.flows import TENANT, Wire, call_back, lawful, submission, subscribed
+from tests.support.flows import TENANT, Wire, call_back, submission, subscribed
 from tests.support.house import House, make_house
+from tests.support.stored import lawful
 from tests.support.tasks import BUSY, video
 
 TASKS, ROUNDS = 8, 12

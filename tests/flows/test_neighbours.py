@@ -7,18 +7,9 @@ from service.core.inputs import CancelAsked, ReadNothing
 from service.core.states import State
 from service.store.pool import Pool
 from tests.support.fakes import said
-from tests.support.flows import (
-    TENANT,
-    Wire,
-    call_back,
-    lawful,
-    one,
-    pass_time,
-    processing,
-    task,
-    told,
-)
+from tests.support.flows import TENANT, Wire, call_back, one, pass_time, processing, task, told
 from tests.support.house import House, make_house
+from tests.support.stored import lawful
 
 DONE = ["task.processing", "video.completed", "task.completed"]
 KEPT = "SELECT body, outcome FROM callboard.callbacks ORDER BY id"

@@ -7,17 +7,9 @@ from service.core.states import CallbackOutcome as Outcome
 from service.core.states import State
 from service.store.pool import Pool
 from tests.support.fakes import said
-from tests.support.flows import (
-    blocked,
-    call_back,
-    elsewhere,
-    lawful,
-    one,
-    processing,
-    task,
-    told,
-)
+from tests.support.flows import blocked, call_back, elsewhere, one, processing, task, told
 from tests.support.house import House, make_house
+from tests.support.stored import lawful
 
 ALL = ["task.processing", "video.completed", "task.completed"]
 

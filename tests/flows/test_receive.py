@@ -21,7 +21,6 @@ from tests.support.flows import (
     call_back,
     cut,
     elsewhere,
-    lawful,
     one,
     pass_time,
     processing,
@@ -31,6 +30,7 @@ from tests.support.flows import (
     told,
 )
 from tests.support.house import House, make_house
+from tests.support.stored import lawful
 
 ALL = ["task.processing", "video.completed", "task.completed"]
 

@@ -21,7 +21,6 @@ from tests.support.flows import (
     call_back,
     cut,
     elsewhere,
-    lawful,
     pass_time,
     processing,
     submission,
@@ -29,6 +28,7 @@ from tests.support.flows import (
     told,
 )
 from tests.support.house import House, make_house
+from tests.support.stored import lawful
 from tests.support.tasks import video
 
 POISON = said("NUL")

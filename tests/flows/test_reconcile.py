@@ -13,7 +13,6 @@ from tests.support.flows import (
     TENANT,
     Wire,
     accepted,
-    lawful,
     one,
     pass_time,
     processing,
@@ -23,6 +22,7 @@ from tests.support.flows import (
     told,
 )
 from tests.support.house import House, make_house
+from tests.support.stored import lawful
 from tests.support.tasks import BUSY, SILENCE
 
 ALL = ["task.processing", "video.completed", "task.completed"]

@@ -27,7 +27,6 @@ from tests.support.flows import (
     blocked,
     call_back,
     elsewhere,
-    lawful,
     one,
     pass_time,
     submission,
@@ -36,6 +35,7 @@ from tests.support.flows import (
     until,
 )
 from tests.support.house import House, make_house
+from tests.support.stored import lawful
 from tests.support.tasks import BUSY, REFUSAL, SILENCE, poll, video
 
 ALL = ["task.processing", "video.completed", "task.completed"]

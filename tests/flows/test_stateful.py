@@ -31,10 +31,11 @@ from service.ports import RawCallback, Sent
 from service.store.pool import Pool, create_pool
 from tests.flows.conftest import EMPTIED
 from tests.support.fakes import said
-from tests.support.flows import TENANT, lawful, one, pass_time, subscribed, task
+from tests.support.flows import TENANT, one, pass_time, subscribed, task
 from tests.support.quiet import all_is_told, is_quiet, until_the_next
 from tests.support.remembering import Fate, Memory, Reads, two_houses, upstream_of
 from tests.support.slots import check_slots
+from tests.support.stored import lawful
 from tests.support.tasks import POLICY
 
 EXAMPLES = int(os.environ.get("CALLBOARD_STATEFUL_EXAMPLES", "30"))

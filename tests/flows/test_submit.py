@@ -20,7 +20,6 @@ from tests.support.flows import (
     accepted,
     elsewhere,
     kept_send,
-    lawful,
     one,
     pass_time,
     processing,
@@ -31,6 +30,7 @@ from tests.support.flows import (
     until,
 )
 from tests.support.house import House, make_house
+from tests.support.stored import lawful
 from tests.support.tasks import BUSY, POLICY, REFUSAL, SILENCE
 
 

@@ -9,19 +9,9 @@ from service.core.inputs import SubmitUnknown, TryLater
 from service.core.states import State
 from service.store.pool import Pool
 from tests.support.fakes import said
-from tests.support.flows import (
-    TENANT,
-    Wire,
-    accepted,
-    call_back,
-    cut,
-    lawful,
-    one,
-    submission,
-    task,
-    until,
-)
+from tests.support.flows import TENANT, Wire, accepted, call_back, cut, one, submission, task, until
 from tests.support.house import House, make_house
+from tests.support.stored import lawful
 from tests.support.tasks import BUSY, SILENCE
 
 CAP = 3

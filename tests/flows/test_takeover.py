@@ -22,17 +22,9 @@ from service.store import workers
 from service.store.pool import Pool
 from service.store.workers import Worker
 from tests.support.fakes import FakeProvider
-from tests.support.flows import (
-    lawful,
-    one,
-    pass_time,
-    processing,
-    settle_in,
-    subscribed,
-    task,
-    until,
-)
+from tests.support.flows import one, pass_time, processing, settle_in, subscribed, task, until
 from tests.support.house import WORKER, House
+from tests.support.stored import lawful
 
 HOST = "boot/1/here"
 DEAD = Worker(WORKER, HOST, "here", 4711, 99, (), "1")

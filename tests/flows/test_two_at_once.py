@@ -19,13 +19,13 @@ from tests.support.flows import (
     blocked,
     call_back,
     elsewhere,
-    lawful,
     pass_time,
     processing,
     task,
     told,
 )
 from tests.support.house import House, make_house
+from tests.support.stored import lawful
 from tests.support.tasks import BROKEN, BUSY, callback, poll, video
 
 PAST_THE_GRACE_S = 3600 + 301

@@ -23,8 +23,9 @@ from service.core.states import State
 from service.core.task import FirstSend, Task
 from service.store.pool import Pool
 from tests.support.fakes import FakeProvider
-from tests.support.flows import lawful, one, pass_time, settle_in, task, told
+from tests.support.flows import one, pass_time, settle_in, task, told
 from tests.support.house import make_house
+from tests.support.stored import lawful
 from tests.support.tasks import POLICY, SILENCE, video
 
 ALL = ["task.processing", "video.completed", "task.completed"]

@@ -10,11 +10,10 @@ from uuid import UUID
 import asyncpg
 
 from service.core.inputs import Answer
-from service.core.states import MOVES, CallbackOutcome, ResultState, State
+from service.core.states import CallbackOutcome
 from service.core.task import FirstSend, Task
 from service.flows.accept import Submission
 from service.flows.draft import Draft, Wanted
-from service.flows.fanout import TERMINAL
 from service.ports import RawCallback
 from service.store import tasks
 from service.store.keys import Scope
@@ -22,7 +21,6 @@ from service.store.pool import Pool
 from service.store.queries import load_all
 from tests.support.fakes import FakeProvider, LoadedDice
 from tests.support.house import House
-from tests.support.laws import check_task
 
 TENANT = "default"
 NAMES = {sql: name for blocks in load_all().values() for name, sql in blocks.items()}
@@ -30,7 +28,7 @@ PATIENCE_S = 10.0
 TIMES = (
     *("created_at", "start_by", "deadline_at", "first_sent_at", "sent_at", "submitted_at"),
     *("finished_at", "resend_at", "read_empty_at", "settled_since", "vague_since"),
-    *("look_again_at", "lease_until", "slot_since"),
+    *("look_again_at", "lease_until", "slot_since", "hold_over_at"),
 )
 
 Hook = Callable[[Any], Awaitable[None]]
@@ -225,6 +223,8 @@ async def pass_time(pool: Pool, seconds: float) -> None:
         ("accounts", of_accounts),
         ("slots", ("taken_at",)),
         ("replays", ("due_at", "look_at")),
+        ("archives", ("created_at", "next_at", "lease_until", "kept_at", "expires_at")),
+        ("results", ("hold_until", "settled_at")),
     )
     for table, columns in moving:
         moved = ", ".join(f"{c} = {c} - make_interval(secs => $1)" for c in columns)
@@ -260,41 +260,3 @@ async def blocked(pool: Pool, sessions: int = 1) -> None:
         return int(found) >= sessions
 
     await until(waiting)
-
-
-async def lawful(pool: Pool) -> None:
-    """Hold all that is stored against the laws of tasks, events and histories."""
-    for row in await pool.fetch("SELECT * FROM callboard.tasks"):
-        found = await task(pool, row["task_uuid"])
-        check_task(found)
-        await _events_are_lawful(pool, found, row["terminal_event"])
-        await _history_is_lawful(pool, found)
-
-
-async def _events_are_lawful(pool: Pool, found: Task, terminal: UUID | None) -> None:
-    rows = await pool.fetch(
-        "SELECT id, type, sequence FROM callboard.events WHERE task_uuid = $1 ORDER BY sequence",
-        found.task_uuid,
-    )
-    assert [r["sequence"] for r in rows] == list(range(1, found.event_sequence + 1))
-    assert [r["id"] for r in rows if r["type"] in TERMINAL] == [terminal] * found.final
-    videos = {r["id"] for r in rows if r["type"].startswith("video.")}
-    results = await pool.fetch(
-        "SELECT event_id, state FROM callboard.results WHERE task_uuid = $1", found.task_uuid
-    )
-    silent = {ResultState.PENDING, ResultState.CANCELED}
-    assert {r["event_id"] for r in results if r["state"] not in silent} == videos
-
-
-async def _history_is_lawful(pool: Pool, found: Task) -> None:
-    rows = await pool.fetch(
-        "SELECT from_state, to_state FROM callboard.history"
-        " WHERE task_uuid = $1 AND kind = 'transition' ORDER BY id",
-        found.task_uuid,
-    )
-    at = State.QUEUED
-    for row in rows:
-        was, at = at, State(row["to_state"])
-        assert State(row["from_state"]) is was
-        assert at is was or at in MOVES[was]
-    assert at is found.state

@@ -14,10 +14,11 @@ from tests.support.embedded import open_home
 from tests.support.fakes import said
 from tests.support.fleet import Fleet, accepts, call_back, client, sends, submit
 from tests.support.flows import call_back as called_back
-from tests.support.flows import lawful, processing, subscribed, told
+from tests.support.flows import processing, subscribed, told
 from tests.support.house import make_house
 from tests.support.pooler import PROGRAM, pooler
 from tests.support.receiver import receiving
+from tests.support.stored import lawful
 from tests.support.stub_upstream import running_stub
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed")
