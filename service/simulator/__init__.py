@@ -3,7 +3,7 @@
 Built from `schemas` alone, never from our providers, flows or core: a simulator made of our own mapping
 would agree with our mistakes. `scenario` decides (pure, seeded), `state` remembers and keeps the log,
 `runware` and `sync_so` answer, `caller` calls back, `media` and `webm` make the videos, `files` serves
-them, `app` puts it on a port. An API key that begins with `bad` is refused.
+them as `stored` says, `app` puts it on a port. An API key that begins with `bad` is refused.
 
 A job chooses what happens to it in a query parameter of its input video's URL, which reaches us
 unchanged through any client: `https://cdn.example/v.mp4?simulate=lost,429:2`. Names may be combined;
@@ -44,9 +44,22 @@ Generating:
     partial         of several results every second one fails
     rejected        Sync: ends REJECTED; Runware: fails
     nsfw            Runware: flagged, if the task asked for a safety check
-    expire:SECONDS  the video is gone that long after it was made (1), whatever the ttl is
+    expire:SECONDS  the video's URL ends that long after it was made (1), whatever the ttl is;
+                    every read gives a fresh URL that is good for as long from then on
+    expire403:SECONDS   as expire, but its URL is answered 403 then, not 404
     putafter        Runware: put to the task's `uploadEndpoint` after its callback, not before
     putnever        Runware: not put there
+Result files, which stay as they are for who has their URL:
+    slowfile:SECONDS   takes that long to come (1)
+    cutfile         half of what was announced comes, then the connection is closed; asked for
+                    the rest, the rest comes
+    resetfile       the connection is reset in the middle, once for each URL
+    hugefile:BYTES  has that many bytes (1 MiB), nearly all of them padding, and still plays
+    wrongfile       is an HTML page
+    lyingfile       is an HTML page that is said to be a video
+    redirectfile    is redirected to a private address
+    movedfile       is redirected to where it is
+    noranges        always comes whole, whatever part is asked for
 Calling back:
     lost            no callback
     double          every callback twice, at the same time

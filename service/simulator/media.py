@@ -165,3 +165,8 @@ def make_video(name: str, *, seconds: float = DURATION_S, brand: Brand = "mp4") 
     ftyp = _box(b"ftyp", brands[:4], struct.pack(">I", 512), brands)
     offset = len(ftyp) + len(_movie(frames, each_ms, brand, 0)) + 8
     return ftyp + _movie(frames, each_ms, brand, offset) + _box(b"mdat", *frames)
+
+
+def free(size: int) -> bytes:
+    """Begin a box of this many bytes that players pass over; it has at least 16, for its length has 64 bits."""
+    return struct.pack(">I4sQ", 1, b"free", max(size, 16))

@@ -1,6 +1,7 @@
 """What Runware says of a task's results: their rows in polls and callbacks, their length and price."""
 
 import json
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -8,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from schemas.base import numbers, part
 from service.simulator.caller import Message
-from service.simulator.files import FORMATS, result_path
+from service.simulator.files import FORMATS, Ends, result_path
 from service.simulator.media import DURATION_S
 from service.simulator.runware_replies import Reply, error_of
 from service.simulator.state import Job, Outcome, World
@@ -41,11 +42,11 @@ class Results:
         reply = Reply()
         for _, outcome in job.settled(now):
             in_errors = outcome.failed and not job.plan.inline
-            (reply.errors if in_errors else reply.data).append(self.item(job, outcome))
+            (reply.errors if in_errors else reply.data).append(self.item(job, outcome, fresh=True))
         return reply
 
-    def item(self, job: Job, outcome: Outcome) -> dict[str, Any]:
-        """Return the row of one result."""
+    def item(self, job: Job, outcome: Outcome, *, fresh: bool = False) -> dict[str, Any]:
+        """Return the row of one result, for a read with a fresh URL."""
         plan, item = job.plan, ids(job.request)
         if outcome.failed:
             code, message = plan.code or "providerError", "The provider failed."
@@ -53,7 +54,7 @@ class Results:
             more = {"error": why} if plan.inline else why
             return {**item, "status": "error", **more}
         item |= {"status": "success", "videoUUID": outcome.id}
-        item["videoURL"] = self._world.media_base + _path(job, outcome)
+        item["videoURL"] = self._world.media_base + _path(job, outcome, fresh=fresh)
         item |= {"seed": outcome.seed, "NSFWContent": plan.nsfw and _checked(job.request)}
         return item | ({"cost": cost(job.request)} if job.request.get("includeCost") else {})
 
@@ -145,16 +146,22 @@ def _told(url: object) -> float | None:
     return seconds if seconds > 0 else None
 
 
-def _path(job: Job, outcome: Outcome) -> str:
-    """Return where a result is. When it ends follows from the job alone, so every read says the same."""
-    ttl = job.request.get("ttl")
-    ttl = ttl if job.plan.expire_seconds is None else job.plan.expire_seconds
-    expires = None
-    if ttl is not None:
-        began = datetime.fromisoformat(job.created_at).timestamp()
-        expires = began + outcome.settles_at - job.accepted_at + ttl
+def _path(job: Job, outcome: Outcome, *, fresh: bool) -> str:
+    """Return where a result is. When a ttl ends follows from the job alone, so every read says the same.
+
+    A URL that expires by its scenario is signed anew for each read.
+    """
+    ttl, plan = job.request.get("ttl"), job.plan
+    ends = None
+    began = datetime.fromisoformat(job.created_at).timestamp()
+    made = began + outcome.settles_at - job.accepted_at
+    if plan.expire_seconds is not None:
+        since = max(time.time(), made) if fresh else made
+        ends = Ends(since + plan.expire_seconds, plan.expire_status)
+    elif ttl is not None:
+        ends = Ends(made + ttl)
     seconds, ending = seconds_of(job.request), ending_of(job.request)
-    return result_path(outcome.id, ending=ending, seconds=seconds, expires=expires)
+    return result_path(outcome.id, ending=ending, seconds=seconds, ends=ends, faults=plan.files)
 
 
 def _checked(task: Mapping[str, Any]) -> bool:

@@ -17,6 +17,12 @@ REFUSALS = (
 )
 
 
+FILE_FAULTS = (
+    *("cutfile", "resetfile", "wrongfile", "lyingfile", "redirectfile", "movedfile", "noranges"),
+)
+"""What may be wrong with a result's file, apart from how slow or large it is."""
+
+
 class UnknownScenario(ValueError):
     """No scenario has this name, or its value is no such value."""
 
@@ -64,6 +70,10 @@ class Plan:
     pushed: bool = False
     nsfw: bool = False
     expire_seconds: float | None = None
+    expire_status: int = 404
+    """What an expired result's URL is answered with."""
+    files: tuple[str, ...] = ()
+    """What is wrong with result files, as their URLs name it (`files.py`)."""
     upload: Literal["before", "after", "never"] = "before"
     """When a result is put to the task's `uploadEndpoint`: before its callback, after, or not."""
 
@@ -87,6 +97,18 @@ def _refuse(name: str) -> Effect:
     return lambda plan, value: replace(
         plan, refusals=plan.refusals + (name,) * min(int(value or 1), 100)
     )
+
+
+def _bytes(value: str) -> int:
+    return min(max(int(value or 2**20), 0), 2**40)
+
+
+def _faulty(plan: Plan, fault: str) -> Plan:
+    return replace(plan, files=(*plan.files, fault))
+
+
+def _file(name: str) -> Effect:
+    return lambda plan, _: _faulty(plan, name)
 
 
 EFFECTS: Mapping[str, Effect] = MappingProxyType(
@@ -131,6 +153,12 @@ EFFECTS: Mapping[str, Effect] = MappingProxyType(
         "push": lambda plan, _: replace(plan, pushed=True),
         "nsfw": lambda plan, _: replace(plan, nsfw=True),
         "expire": lambda plan, value: replace(plan, expire_seconds=_seconds(value, 1)),
+        "expire403": lambda plan, value: replace(
+            plan, expire_seconds=_seconds(value, 1), expire_status=403
+        ),
+        **{name: _file(name) for name in FILE_FAULTS},
+        "slowfile": lambda plan, value: _faulty(plan, f"slowfile:{_seconds(value, 1):g}"),
+        "hugefile": lambda plan, value: _faulty(plan, f"hugefile:{_bytes(value)}"),
         "putafter": lambda plan, _: replace(plan, upload="after"),
         "putnever": lambda plan, _: replace(plan, upload="never"),
     }

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from schemas.base import part
 from service.simulator.caller import Caller, Message, Write
-from service.simulator.files import result_path
+from service.simulator.files import Ends, result_path
 from service.simulator.scenario import Plan, UnknownScenario, names_in
 from service.simulator.state import Job, World
 from service.simulator.sync_costs import output_seconds, voice_seconds
@@ -113,8 +113,8 @@ class Generations:
         now, end = asyncio.get_running_loop().time(), job.outcomes[0].settles_at
         return 1.0 if now >= end else (now - job.accepted_at) / (end - job.accepted_at)
 
-    def show(self, job: Job) -> dict[str, Any]:
-        """Return the generation as it is shown now."""
+    def show(self, job: Job, *, fresh: bool = True) -> dict[str, Any]:
+        """Return the generation as it is shown now; its URLs are signed anew, but for a callback."""
         status, plan, body = self.status(job), job.plan, job.request
         code, text = None, None
         if status in ENDED - {"COMPLETED"} and plan.reason:
@@ -129,7 +129,7 @@ class Generations:
             "status": status,
             **echoed,
             "webhookUrl": job.webhook if plan.echo else None,
-            **(self._output(job) if status == "COMPLETED" else NO_OUTPUT),
+            **(self._output(job, fresh=fresh) if status == "COMPLETED" else NO_OUTPUT),
             "error": text,
             "errorCode": code,
         }
@@ -153,7 +153,7 @@ class Generations:
 
     def _writer(self, job: Job) -> Write:
         def write(_: int) -> Message:
-            body = {**self.show(job), "webhookUrl": job.webhook}
+            body = {**self.show(job, fresh=False), "webhookUrl": job.webhook}
             body["error_code"] = body.pop("errorCode")  # callbacks spell it otherwise
             body = {name: value for name, value in body.items() if name not in ANSWERS_ONLY}
             if job.plan.garbage:
@@ -162,15 +162,16 @@ class Generations:
 
         return write
 
-    def _output(self, job: Job) -> dict[str, Any]:
-        seconds = output_seconds(job.request)
+    def _output(self, job: Job, *, fresh: bool) -> dict[str, Any]:
+        seconds, plan = output_seconds(job.request), job.plan
         ending = "mov" if part(job.request, "options", "output_format") == "mov" else "mp4"
         name = job.outcomes[0].id
-        expires = None
-        if job.plan.expire_seconds is not None:
+        ends = None
+        if plan.expire_seconds is not None:
             age = asyncio.get_running_loop().time() - job.outcomes[0].settles_at
-            expires = time.time() - age + job.plan.expire_seconds
-        path = result_path(name, ending=ending, seconds=seconds, expires=expires)
+            since = time.time() - (0 if fresh else age)
+            ends = Ends(since + plan.expire_seconds, plan.expire_status)
+        path = result_path(name, ending=ending, seconds=seconds, ends=ends, faults=plan.files)
         url = self._world.media_base + path
         made: dict[str, Any] = {"outputUrl": url, "outputDuration": seconds}
         if part(job.request, "segments"):

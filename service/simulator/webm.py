@@ -66,3 +66,8 @@ def _element(kind: int, *parts: bytes) -> bytes:
     body = b"".join(parts)
     name = kind.to_bytes((kind.bit_length() + 7) // 8, "big")
     return name + (len(body) | 1 << 56).to_bytes(8, "big") + body
+
+
+def void(size: int) -> bytes:
+    """Begin an element of this many bytes that players pass over; it has at least 9, for its length has 56 bits."""
+    return b"\xec\x01" + max(size - 9, 0).to_bytes(7, "big")
