@@ -43,13 +43,34 @@ UPDATE callboard.callbacks SET outcome = 'applied', settled_at = now()
 WHERE outcome = 'pending' AND id < (SELECT percentile_disc(0.66) WITHIN GROUP (ORDER BY id) FROM callboard.callbacks
                                     WHERE outcome = 'pending')
 """
+# Of what is to be fetched, two thirds of what is due are kept; and of what is over, all is being deleted.
+KEPT = """
+UPDATE callboard.archives SET state = 'kept', next_at = NULL, lease_until = NULL, kept_at = now(), location = 'disk:x', bytes = 1
+WHERE state = 'pending' AND next_at < (SELECT percentile_disc(0.66) WITHIN GROUP (ORDER BY next_at) FROM callboard.archives
+                                       WHERE state = 'pending' AND next_at <= now())
+"""
+OVER = """
+UPDATE callboard.archives SET state = 'deleting', next_at = now() WHERE state = 'kept' AND expires_at <= now()
+"""
+DELETED = "DELETE FROM callboard.archives WHERE state = 'deleting' AND expires_at IS NOT NULL"
 # Events behind a transaction that writes and does not end: nobody may see them yet.
 ANNOUNCED = """
 INSERT INTO callboard.events (created_at, id, incarnation, tenant, source, type, task_uuid, sequence, data)
 SELECT now(), gen_random_uuid(), 2, 'default', 's', 'task.completed', e.task_uuid, 9, e.data
 FROM callboard.events AS e WHERE e.sequence = 1 ORDER BY e.seq DESC LIMIT 5000
 """
-STEPS = (SENT, *(LOOKED_AT,) * 4, LEFT_DUE, SENDING, DELIVERED, APPLIED, ANNOUNCED)
+STEPS = (
+    SENT,
+    *(LOOKED_AT,) * 4,
+    LEFT_DUE,
+    SENDING,
+    DELIVERED,
+    APPLIED,
+    KEPT,
+    OVER,
+    DELETED,
+    ANNOUNCED,
+)
 
 
 @contextmanager

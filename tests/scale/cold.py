@@ -35,9 +35,13 @@ COLD = {
     **dict.fromkeys(("set_signing_secret",), ONCE),
     "get_archive": "by its primary key, once for each download or link",
     "note_consent": "by its primary key, once a day and target",
-    **dict.fromkeys(("release_leases", "release_looks", "release_deliveries"), "at a drain"),
     **dict.fromkeys(
-        ("end_leases", "end_deliveries"), "when a process died; reads what is open, once"
+        ("release_leases", "release_looks", "release_deliveries", "release_archives"),
+        "at a drain",
+    ),
+    **dict.fromkeys(
+        ("end_leases", "end_deliveries", "end_archives"),
+        "when a process died; reads what is open, once",
     ),
     **dict.fromkeys(("needed_callback_keys", "known_keys", "note_key", "sealed_secrets"), START),
     **dict.fromkeys(("reseal_tenants", "reseal_subscriptions", "reseal_accounts"), SMALL),

@@ -1,7 +1,11 @@
 """What accepts tasks, applies callbacks and sends."""
 
+from service.core.media import Archive, ArchiveState, Wanted, write_archive
 from tests.scale.limits import MANY, RUNWARE, TASKS, hot
 from tests.scale.sample import BATCH, moved, new, times
+
+WANTED = Wanted("disk", keep_days=30).write()
+KEPT = write_archive(Archive(ArchiveState.KEPT, url="https://board.example/video.mp4"))
 
 CALLBACKS = {
     "known_tasks": hot(lambda s: (s.open,), 3 * BATCH, 1000, TASKS),
@@ -29,6 +33,8 @@ CALLBACKS = {
             times(None),
             times(s.now),
             new(),
+            times(None),
+            times(KEPT),
         ),
         BATCH,
         MANY,
@@ -152,13 +158,15 @@ WRITES = {
             times(None),
             None,
             *[times(None)] * 3,
+            times(True),
+            times(60),
         ),
         2 * BATCH,
         MANY,
     ),
     "name_fallbacks": hot(lambda s: (s.ended, new()), BATCH, MANY, "task_payloads_pkey"),
     "insert_payloads": hot(
-        lambda s: (new(), *[times("{}")] * 3, times("[]"), *[times(None)] * 2),
+        lambda s: (new(), *[times("{}")] * 3, times("[]"), *[times(None)] * 2, times(WANTED)),
         2 * BATCH,
         MANY,
     ),

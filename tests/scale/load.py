@@ -15,7 +15,7 @@ TASKS = """
 INSERT INTO callboard.tasks
   (task_uuid, tenant, provider, account, pinned, model, state, priority, results_expected, created_at, start_by,
    deadline_seconds, first_sent_at, sent_at, submitted_at, finished_at, attempts, upstream_id, polls, look_again_at,
-   slot_since, event_sequence, terminal_event, retry_of, batch_id)
+   slot_since, event_sequence, terminal_event, retry_of, batch_id, archives)
 SELECT md5('task' || n)::uuid, CASE n % 50 WHEN 7 THEN 'other' ELSE 'default' END,
        CASE WHEN n % 10 < 7 THEN 'runware' ELSE 'sync' END,
        CASE n % 20 WHEN 3 THEN 'second' ELSE 'default' END, n % 20 = 3, 'model:' || n % 12, s.state,
@@ -28,7 +28,8 @@ SELECT md5('task' || n)::uuid, CASE n % 50 WHEN 7 THEN 'other' ELSE 'default' EN
        CASE WHEN f.sent_at IS NOT NULL AND (f.finished_at IS NULL OR n % 1000 = 6) THEN f.sent_at END,
        CASE WHEN s.state = 'queued' THEN 0 WHEN f.finished_at IS NULL THEN 1 ELSE 2 END,
        CASE WHEN f.finished_at IS NOT NULL THEN md5('end' || n)::uuid END,
-       CASE WHEN n % 200 = 9 THEN md5('task' || n - 9)::uuid END, CASE WHEN n % 10 = 8 THEN md5('batch' || n / 5000)::uuid END
+       CASE WHEN n % 200 = 9 THEN md5('task' || n - 9)::uuid END, CASE WHEN n % 10 = 8 THEN md5('batch' || n / 5000)::uuid END,
+       n % 50 = 14
 FROM generate_series(1, $1::integer + $2::integer) AS n,
      LATERAL (SELECT CASE WHEN n > $1 + $2 * 0.4 THEN 'queued' WHEN n > $1 + $2 * 0.38 THEN 'submitting'
                           WHEN n > $1 THEN 'processing' WHEN n % 100 < 6 THEN 'failed' WHEN n % 100 = 6 THEN 'timed_out'
@@ -48,12 +49,13 @@ FROM (SELECT t.batch_id, count(*) AS total, min(t.created_at) AS created_at,
 ORDER BY b.created_at
 """
 PAYLOADS = """
-INSERT INTO callboard.task_payloads (task_uuid, request, metadata, labels, notify_url, first_url, first_body, first_account)
+INSERT INTO callboard.task_payloads (task_uuid, request, metadata, labels, notify_url, first_url, first_body, first_account, archive)
 SELECT t.task_uuid, '{"prompt":"' || repeat(md5(t.seq::text), 12) || '"}', '{"order":' || t.seq || '}',
        jsonb_build_object('customer', 'c' || t.seq % 5000, 'tier', t.seq % 3),
        CASE t.seq % 10 WHEN 5 THEN 'https://customer.example/hook' END,
        CASE WHEN t.sent_at IS NOT NULL THEN 'https://api.example/v1' END,
-       CASE WHEN t.sent_at IS NOT NULL THEN convert_to(repeat(md5(t.seq::text), 14), 'UTF8') END, t.account
+       CASE WHEN t.sent_at IS NOT NULL THEN convert_to(repeat(md5(t.seq::text), 14), 'UTF8') END, t.account,
+       CASE WHEN t.archives THEN '{"to": "disk", "before": false, "days": null}' END
 FROM callboard.tasks AS t ORDER BY t.seq
 """
 LABELS = """
@@ -63,11 +65,43 @@ FROM callboard.tasks AS t,
      LATERAL (VALUES ('customer', 'c' || t.seq % 5000), ('tier', (t.seq % 3)::text)) AS l (key, value)
 ORDER BY t.seq
 """
-RESULTS = """
-INSERT INTO callboard.results (task_uuid, index, state, video_uuid, video_url, cost, settled_at, event_id)
-SELECT t.task_uuid, i.index, s.state, CASE s.state WHEN 'completed' THEN 'video-' || t.seq || '-' || i.index END,
-       CASE s.state WHEN 'completed' THEN 'https://vm.example/video/' || t.seq || '.mp4' END, 0.665, t.finished_at, NULL
+# One task in fifty has its videos kept. Of their files most are there, a tenth of these for a time that is over for one in
+# ten; a twentieth failed; a tenth is to be fetched, most of it later, and some of what is due is being fetched.
+ARCHIVES = """
+INSERT INTO callboard.archives (task_uuid, index, tenant, place, state, created_at, next_at, attempts, lease_no, lease_until,
+                                lease_owner, error, location, bytes, kept_at, expires_at)
+SELECT t.task_uuid, i.index, t.tenant, 'disk', s.state, t.finished_at,
+       CASE s.state WHEN 'pending' THEN CASE d.due WHEN true THEN now() - make_interval(secs => k.n % 97)
+                                                   ELSE now() + make_interval(mins => 30 + (k.n % 97)::integer) END
+                    WHEN 'deleting' THEN now() - make_interval(secs => k.n % 89) END,
+       CASE s.state WHEN 'pending' THEN 1 + k.n % 5 ELSE 1 END, 2,
+       CASE WHEN d.due AND k.n % 7 = 0 THEN now() + interval '1 hour' END, md5('worker' || k.n % 3)::uuid,
+       CASE s.state WHEN 'failed' THEN 'too_large' WHEN 'pending' THEN 'no_answer' END,
+       CASE WHEN s.state IN ('kept', 'deleting') THEN 'disk:default/' || t.task_uuid || '/' || i.index || '-' || md5(t.seq::text) END,
+       CASE WHEN s.state IN ('kept', 'deleting') THEN 20000000 + t.seq END,
+       CASE WHEN s.state IN ('kept', 'deleting') THEN t.finished_at + interval '20 seconds' END,
+       CASE WHEN s.state IN ('kept', 'deleting') AND k.n % 10 = 4 THEN
+            CASE WHEN k.n % 100 = 4 THEN now() - make_interval(secs => k.n % 10007) ELSE now() + interval '30 days' * (1 + k.n % 11) END END
 FROM callboard.tasks AS t, LATERAL generate_series(0, t.results_expected - 1) AS i (index),
+     LATERAL (SELECT t.seq / 50 AS n) AS k,
+     LATERAL (SELECT CASE WHEN k.n % 20 = 0 THEN 'failed' WHEN k.n % 20 IN (1, 2) THEN 'pending'
+                          WHEN k.n % 200 = 3 THEN 'deleting' ELSE 'kept' END AS state) AS s,
+     LATERAL (SELECT s.state = 'pending' AND k.n / 20 % 10 = 0 AS due) AS d
+WHERE t.archives AND t.state = 'completed' ORDER BY t.seq
+"""
+RESULTS = """
+INSERT INTO callboard.results (task_uuid, index, state, video_uuid, video_url, cost, settled_at, event_id, archive)
+SELECT t.task_uuid, i.index, s.state, CASE s.state WHEN 'completed' THEN 'video-' || t.seq || '-' || i.index END,
+       CASE s.state WHEN 'completed' THEN 'https://vm.example/video/' || t.seq || '.mp4' END, 0.665, t.finished_at, NULL,
+       CASE WHEN a.state IS NOT NULL THEN jsonb_build_object(
+         'state', CASE a.state WHEN 'deleting' THEN 'kept' ELSE a.state END,
+         'media', CASE WHEN a.location IS NOT NULL THEN jsonb_build_object(
+           'sha256', repeat(md5(t.seq::text), 2), 'bytes', a.bytes, 'content_type', 'video/mp4', 'container', 'MPEG-4',
+           'duration_s', 5.0, 'width', 1920, 'height', 1080, 'video_codec', 'AVC', 'audio_codec', NULL) END,
+         'url', CASE WHEN a.location IS NOT NULL THEN 'https://board.example/v1/tasks/' || t.task_uuid || '/videos/' || i.index END,
+         'error', CASE a.state WHEN 'failed' THEN jsonb_build_array(a.error, 'The video is too large.', 'permanent') END) END
+FROM callboard.tasks AS t CROSS JOIN LATERAL generate_series(0, t.results_expected - 1) AS i (index)
+LEFT JOIN callboard.archives AS a ON a.task_uuid = t.task_uuid AND a.index = i.index,
      LATERAL (SELECT CASE WHEN t.finished_at IS NULL THEN 'pending' WHEN t.state = 'completed' THEN 'completed'
                           WHEN t.state = 'canceled' THEN 'canceled' ELSE 'failed' END AS state) AS s
 ORDER BY t.seq
@@ -147,6 +181,7 @@ STEPS = (
     BATCHES,
     PAYLOADS,
     LABELS,
+    ARCHIVES,
     RESULTS,
     HISTORY,
     CALLBACKS,

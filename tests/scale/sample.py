@@ -32,6 +32,9 @@ class Sample:
     last_seq: int
     queue_floors: Sequence[int | None]
     due_floor: datetime
+    fetching: Sequence[Any]
+    kept: Any
+    failed: Any
     floors: Floors
 
     @property
@@ -60,6 +63,9 @@ def times(value: object, count: int = BATCH) -> list[object]:
     return [value] * count
 
 
+ARCHIVES = (
+    "SELECT * FROM callboard.archives WHERE state = $1 ORDER BY lease_until, id DESC LIMIT $2"
+)
 SPREAD = " AND seq % 7 = 5 ORDER BY seq DESC LIMIT $1"
 
 
@@ -95,6 +101,9 @@ async def draw(conn: Any) -> Sample:
         queue_floors=await tasks.queue_floors(conn, "runware", "second"),
         due_floor=await tasks.due_floor(conn),
         floors=await lanes.survey(conn),
+        fetching=await conn.fetch(ARCHIVES, "pending", BATCH),
+        kept=await conn.fetchrow(ARCHIVES, "kept", 1),
+        failed=await conn.fetchrow(ARCHIVES, "failed", 1),
     )
 
 
@@ -134,6 +143,7 @@ def moved(rows: Sequence[Any]) -> tuple[object, ...]:
             "event_sequence",
             "terminal_event",
             "error",
+            "hold_over_at",
         ),
     )
     values = [[r[c] for r in rows] for c in columns]
