@@ -33,7 +33,6 @@ COLD = {
         ONCE,
     ),
     **dict.fromkeys(("set_signing_secret",), ONCE),
-    "get_archive": "by its primary key, once for each download or link",
     "note_consent": "by its primary key, once a day and target",
     **dict.fromkeys(
         ("release_leases", "release_looks", "release_deliveries", "release_archives"),

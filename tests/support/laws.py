@@ -1,42 +1,28 @@
 """The laws of a task, of a decision and of a whole life: each a plain function whose docstring is the law.
 
-The one place where they are written. `check_task` holds for every row at every moment, `check_step` for every
+The one place where they are written (those of files are in `laws_of_files`). `check_task` holds for every row at every moment, `check_step` for every
 decision, `remember` for all that ever happened to one task. All raise AssertionError. Hypothesis, the walk over
 all sequences (tests/models) and the tests of flows and store use the same ones.
 """
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
 
 from service.core.event import ARCHIVE_EVENTS
 from service.core.inputs import (
     Accepted,
-    Archived,
     AskUpstream,
     Refused,
     Report,
     SubmitUnknown,
     TryLater,
 )
-from service.core.media import ArchiveState
 from service.core.states import FINAL, MOVES, ResultState, State
-from service.core.task import Result, Task
+from service.core.task import Task
+from tests.support import laws_of_files as files
 from tests.support.steps import Memory, Step, paid_of, told_of
 
-OPEN = {ResultState.PENDING, ResultState.ARCHIVING}
-WITH_VIDEO = {ResultState.ARCHIVING, ResultState.COMPLETED, ResultState.LATE}
 TERMINAL = frozenset(f"task.{state.value}" for state in FINAL)
-
-
-def plain(result: Result) -> Result:
-    """Give a result without what became of its file, which may change after all else is settled."""
-    return replace(result, archive=None)
-
-
-def _verdict(result: Result) -> tuple[object, ...]:
-    state = ResultState.COMPLETED if result.state is ResultState.ARCHIVING else result.state
-    return (result.index, state, result.video, result.error, result.settled_at)
 
 
 # Of a task, at every moment.
@@ -89,7 +75,7 @@ def every_result_has_its_row(task: Task) -> None:
 def a_result_is_what_its_state_says(task: Task) -> None:
     """Videos have their time, failures a reason and a time; what is open has nothing."""
     for r in task.results:
-        kept = r.state in WITH_VIDEO
+        kept = r.state in files.WITH_VIDEO
         assert (r.video is not None) == kept
         assert (r.error is not None) == (r.state is ResultState.FAILED)
         assert (r.settled_at is None) == (r.state is ResultState.PENDING)
@@ -106,25 +92,15 @@ def a_final_state_says_what_the_results_say(task: Task) -> None:
     """A final task has no open result; completed has a video, failed and timed out have none."""
     states = {r.state for r in task.results[: task.results_expected]}
     if not task.final:
-        assert states & OPEN
+        assert states & files.OPEN
         assert ResultState.CANCELED not in states
         return
-    assert not states & OPEN
+    assert not states & files.OPEN
     assert (ResultState.CANCELED in states) == (task.state is State.CANCELED)
     if task.state is State.COMPLETED:
         assert ResultState.COMPLETED in states
     if task.state in {State.FAILED, State.TIMED_OUT}:
         assert states == {ResultState.FAILED}
-
-
-def what_is_held_has_its_time(task: Task) -> None:
-    """A video waits for its file only where that is wanted, as long as it may, and not beyond the task's end."""
-    for r in task.results:
-        assert (r.hold_until is not None) == (r.state is ResultState.ARCHIVING)
-        if r.hold_until is not None and r.settled_at is not None:
-            assert task.hold_s is not None
-            assert r.hold_until == r.settled_at + timedelta(seconds=task.hold_s)
-    assert not (task.held and task.final)
 
 
 def an_end_without_a_video_says_why(task: Task) -> None:
@@ -139,7 +115,7 @@ OF_A_TASK = (
     *(a_lease_is_of_what_is_looked_at, nothing_is_upstream_of_a_queued_task),
     *(a_sent_task_has_a_deadline, every_result_has_its_row, a_result_is_what_its_state_says),
     *(a_video_is_kept_once, a_final_state_says_what_the_results_say),
-    *(an_end_without_a_video_says_why, what_is_held_has_its_time),
+    *(an_end_without_a_video_says_why, files.what_is_held_has_its_time),
 )
 
 # Of one decision.
@@ -162,8 +138,8 @@ def what_is_final_stays(step: Step) -> None:
     """Nothing of a final task changes but its watch, its upstream id and late videos behind it."""
     was, now = step.before, step.after
     if was.final:
-        assert [plain(r) for r in now.results[: len(was.results)]] == [
-            plain(r) for r in was.results
+        assert [files.plain(r) for r in now.results[: len(was.results)]] == [
+            files.plain(r) for r in was.results
         ]
         free = replace(
             was,
@@ -182,32 +158,9 @@ def settled_results_stay(step: Step) -> None:
     """A result that is settled never changes, whatever is said later."""
     for was, now in zip(step.before.results, step.after.results, strict=False):
         if was.state is ResultState.ARCHIVING and now.state is ResultState.COMPLETED:
-            assert plain(replace(was, state=now.state, hold_until=None)) == plain(now)
+            assert files.plain(replace(was, state=now.state, hold_until=None)) == files.plain(now)
         else:
-            assert was.state is ResultState.PENDING or plain(was) == plain(now)
-
-
-def a_file_changes_no_verdict(step: Step) -> None:
-    """What becomes of a file settles nothing, fails nothing and frees no place; it is told of once it is new."""
-    if not isinstance(step.event, Archived):
-        return
-    verdicts = [[_verdict(r) for r in t.results] for t in (step.before, step.after)]
-    assert verdicts[0] == verdicts[1]
-    assert step.after.slot_since == step.before.slot_since
-    kept = step.event.archive.state
-    told = {ArchiveState.KEPT: "video.archived", ArchiveState.FAILED: "video.archive_failed"}
-    if step.moved and kept in told:
-        assert step.told[0] == told[kept]
-
-
-def what_is_held_is_told_in_time(step: Step) -> None:
-    """A held video is told of when its file is there or cannot be had, its time is over, or its task ends."""
-    for was, now in zip(step.before.results, step.after.results, strict=False):
-        if was.state is ResultState.ARCHIVING and now.state is ResultState.COMPLETED:
-            mine = isinstance(step.event, Archived) and step.event.index == was.index
-            over = was.hold_until is not None and step.now >= was.hold_until
-            assert mine or over or step.after.final
-            assert "video.completed" in step.told
+            assert was.state is ResultState.PENDING or files.plain(was) == files.plain(now)
 
 
 def what_never_changes(step: Step) -> None:
@@ -278,7 +231,7 @@ def no_refusal_after_an_unknown_is_final(step: Step) -> None:
 OF_A_STEP = (
     *(only_a_move_changes, states_move_by_the_table, what_is_final_stays, settled_results_stay),
     *(what_never_changes, events_come_in_order, a_place_is_given_up_only_when_it_ended),
-    *(a_file_changes_no_verdict, what_is_held_is_told_in_time),
+    *(files.a_file_changes_no_verdict, files.what_is_held_is_told_in_time),
     *(the_next_look_is_in_time, a_resend_is_allowed, no_refusal_after_an_unknown_is_final),
 )
 
