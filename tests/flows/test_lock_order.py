@@ -4,7 +4,10 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import product
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -12,10 +15,14 @@ import pytest
 from service.clock import SystemDice
 from service.core.errors import Unavailable
 from service.core.inputs import CancelAsked, Report, Source, Tick, TryLater
+from service.core.media import Wanted
+from service.flows.accept import Submission
 from service.flows.apply import Change
+from service.store import archives
 from service.store import pool as store_pool
 from service.store.accounts import Name
 from service.store.pool import Pool
+from tests.support.archiving import AWAY, Keep, make_keep
 from tests.support.batches import gathered, tasks_of
 from tests.support.fakes import said
 from tests.support.flows import TENANT, Wire, call_back, submission, subscribed
@@ -61,17 +68,22 @@ async def stored_kind(pool: Pool, subscription: UUID) -> str:
 
 
 async def test_everything_at_once_on_the_same_tasks_never_deadlocks(
-    pool: Pool, collisions: list[str]
+    pool: Pool, collisions: list[str], tmp_path: Path
 ) -> None:
     dice = random.Random(4)  # noqa: S311 - the test's own dice
     houses = [make_house(pool, dice=SystemDice(), concurrency=TASKS // 2) for _ in range(2)]
-    batch = await gathered(houses[0], *[submission(numberResults=4) for _ in range(TASKS)])
+    batch = await gathered(houses[0], *[kept() for _ in range(TASKS)])
     names = await tasks_of(pool, batch)
     await houses[0].accounts.ready()
+    keeps = [make_keep(house, tmp_path) for house in houses]
     async with asyncio.TaskGroup() as group:
         for house, act in product(houses, ACTS):
             group.create_task(_again(act, house, names, dice))
+        for keep in keeps:
+            group.create_task(_again(_keeping(keep), keep.house, names, dice))
     assert collisions == []
+    for keep in keeps:
+        await keep.places.close()
     await lawful(pool)
 
 
@@ -137,6 +149,22 @@ async def _delivered(house: House, names: list[UUID], dice: random.Random) -> No
 
 async def _concluded(house: House, names: list[UUID], dice: random.Random) -> None:
     await house.conclude.run_once()
+
+
+def kept() -> Submission:
+    """Make a submission whose videos are kept, and waited for."""
+    wanted = Wanted("disk", before_completed=True, keep_days=1)
+    return replace(submission(numberResults=4), archive=wanted)
+
+
+def _keeping(keep: Keep) -> "Act":
+    async def act(house: House, names: list[UUID], dice: random.Random) -> None:
+        keep.fetcher.failures = [AWAY] if dice.random() < 0.3 else []
+        await keep.run()
+        async with house.pool.acquire() as conn:
+            await archives.expire(conn, 10, datetime.now(UTC) + timedelta(days=2))
+
+    return act
 
 
 Act = Callable[[House, list[UUID], random.Random], Awaitable[None]]

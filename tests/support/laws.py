@@ -1,8 +1,7 @@
 """The laws of a task, of a decision and of a whole life: each a plain function whose docstring is the law.
 
-The one place where they are written (those of files are in `laws_of_files`). `check_task` holds for every row at every moment, `check_step` for every
-decision, `remember` for all that ever happened to one task. All raise AssertionError. Hypothesis, the walk over
-all sequences (tests/models) and the tests of flows and store use the same ones.
+They are written here and in `laws_of_files` only. `check_task` holds for every row at every moment, `check_step` for
+every decision, `remember` for all that ever happened to one task. All raise AssertionError; all kinds of tests use them.
 """
 
 from collections.abc import Iterable
