@@ -12,13 +12,10 @@ def mine(s: Sample) -> tuple[object, ...]:
     return s.fetching[0]["id"], s.fetching[0]["lease_no"]
 
 
+# Claims walk over what was kept, and expiries over what was deleted, while an old snapshot is held. No floor is worth it:
+# files are few beside callbacks, a claim runs once a second and whenever a download ends, and a walk over 50,000 that
+# ended took it 6 ms.
 ARCHIVES = {
-    "begin_archives": hot(
-        lambda s: (s.ended, times(0), times("default"), s.now),
-        3 * BATCH,
-        MANY,
-        "task_payloads_pkey",
-    ),
     "get_archive": hot(lambda s: (s.kept["task_uuid"], s.kept["index"]), 10, 20, KEY),
     "claim_archives": hot(lambda s: (BATCH, 300, NOBODY, None), 300, 5000, DUE, ID, walks=True),
     "extend_archive": hot(lambda s: (*mine(s), 300, None), 10, 50, ID),
@@ -30,5 +27,11 @@ ARCHIVES = {
     ),
     "expire_archives": hot(lambda s: (BATCH, None), 300, 5000, EXPIRING, ID, walks=True),
     "remove_archive": hot(mine, 10, 100, ID),
+    "begin_archives": hot(
+        lambda s: (s.ended, times(0), times("default"), s.now),
+        3 * BATCH,
+        MANY,
+        "task_payloads_pkey",
+    ),
     "erase_archives": hot(lambda s: (s.kept["task_uuid"],), 10, 100, KEY),
 }
