@@ -29,6 +29,7 @@ is missing (Range with If-Range), or for all of it where that would not be safe.
 """
 
 import asyncio
+from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -109,13 +110,27 @@ class Fetch:
         download = _Download(url, part)
         try:
             async with asyncio.timeout(self._limits.total_s):
-                await self._have(download)
+                await self._disk_told(part, self._have(download))
+            media = await self._look(download, into)
+            await self._disk_told(part, part.synced())
         except TimeoutError:
             message = f"The download took more than {self._limits.total_s:g} s."
             raise faults.transient("timeout", message) from None
+        else:
+            return media
         finally:
             await part.close()
-        piece = download.piece
+
+    async def _have(self, download: _Download) -> None:
+        """Get all of it into the file."""
+        await self._require_room(0)
+        await download.part.open()
+        await self._ask_until_whole(download)
+        await download.part.written()
+
+    async def _look(self, download: _Download, into: Path) -> Media:
+        """Look into the file while it goes to the disk."""
+        piece, part = download.piece, download.part
         return await self._probe.look(
             into,
             sha256=part.sha256,
@@ -124,14 +139,10 @@ class Fetch:
             length_known=piece is not None and piece.end is not None,
         )
 
-    async def _have(self, download: _Download) -> None:
-        """Get all of it onto the disk."""
-        part = download.part
+    async def _disk_told(self, part: Part, step: Awaitable[None]) -> None:
+        """Name what the disk does in a step; a full one gets its room back."""
         try:
-            await self._require_room(0)
-            await part.open()
-            await self._ask_until_whole(download)
-            await part.sync()
+            await step
         except (OSError, FetchError) as error:
             trouble = faults.of_disk(error) if isinstance(error, OSError) else error
             if trouble.fault.code == "disk_full":
