@@ -216,6 +216,7 @@ async def make_parts(
         look=Look(pool, wake, views),
         files=Files(
             pool,
+            wake,
             archive.places,
             callback_keys(settings),
             public_url=settings.own_url,

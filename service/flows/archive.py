@@ -17,7 +17,6 @@ from uuid import UUID
 import structlog
 
 from service.core import media, retry
-from service.core.errors import NotFound
 from service.core.fault import Fault, FaultKind
 from service.core.media import Archive, ArchiveState, Media, Wanted, read_wanted
 from service.core.task import Card, Result, Task, Video
@@ -127,13 +126,6 @@ class Archiving:
         if found:
             self._wake.ring([Topic.ARCHIVE])
         return found
-
-    async def again(self, tenant: str, task_uuid: UUID, index: int) -> None:
-        """Try again to keep a file that was given up; raises NotFound."""
-        async with connection(self._pool) as conn:
-            if not await archives.again(conn, tenant, task_uuid, index):
-                raise NotFound("There is no such result whose video could not be kept.")
-        self._wake.ring([Topic.ARCHIVE])
 
     async def _fetch(self, claimed: Claimed) -> None:
         async with connection(self._pool) as conn:

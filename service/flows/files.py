@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 
 from service.core.errors import (
+    Conflict,
     KeptElsewhere,
     LinkExpired,
     LinkInvalid,
@@ -24,6 +25,7 @@ from service.core.link import Link, is_good, sign
 from service.core.media import ENDINGS, Archive, ArchiveState, Media
 from service.core.states import ResultState
 from service.core.task import Task
+from service.flows.wake import Topic, Wake
 from service.ports import Place, PlaceError
 from service.store import archives, tasks, upkeep
 from service.store.pool import Pool, Record, connection
@@ -102,9 +104,17 @@ class Files:
     """Finds kept files, and makes links to them. `public_url` is where people reach this service."""
 
     def __init__(
-        self, pool: Pool, places: Places, keys: Sequence[bytes], *, public_url: str, link_s: int
+        self,
+        pool: Pool,
+        wake: Wake,
+        places: Places,
+        keys: Sequence[bytes],
+        *,
+        public_url: str,
+        link_s: int,
     ) -> None:
         self._pool = pool
+        self._wake = wake
         self._places = places
         self._keys = keys
         self._public_url = public_url
@@ -152,6 +162,23 @@ class Files:
         saved = "&download=1" if download else ""
         url = f"{self._public_url}{path}?expires={expires}&signature={signature}{saved}"
         return Made(url, datetime.fromtimestamp(expires, UTC))
+
+    async def again(self, tenant: str, task_uuid: UUID, index: int) -> None:
+        """Have a video fetched again that could not be kept; its time counts anew.
+
+        Raises NoVideo, and Conflict where that is not its state.
+        """
+        async with connection(self._pool) as conn:
+            begun = await archives.again(conn, tenant, task_uuid, index)
+            found = None if begun else (await tasks.get(conn, [task_uuid])).get(task_uuid)
+        if begun:
+            self._wake.ring([Topic.ARCHIVE])
+            return
+        archive = None if found is None or found.tenant != tenant else _archive(found, index)
+        if archive is None:
+            raise NoVideo
+        state = ArchiveState.PENDING if archive.state is ArchiveState.FAILED else archive.state
+        raise Conflict(f"The file is {state.value}; only what could not be kept is fetched again.")
 
     async def _load(
         self, task_uuid: UUID, index: int

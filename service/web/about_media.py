@@ -3,6 +3,7 @@
 from typing import Final
 
 from schemas.api.media import Link, LinkOptions
+from schemas.api.tasks import TaskView
 from service.core.link import LONGEST_S
 from service.web import examples
 from service.web.openapi import Operation, Parameter, Reply, Schema
@@ -75,4 +76,20 @@ LINK: Final = Operation(
     body_required=False,
     examples=examples.LINKS,
     problems=[400, 404, 408, 409, 410, 413, 415, 422],
+)
+ARCHIVE: Final = Operation(
+    "archiveVideo",
+    "Fetch a video again that could not be kept",
+    "media",
+    {
+        202: Reply(
+            "The task, as it is now; `video.archived` or `video.archive_failed` follows.",
+            [TaskView],
+        )
+    },
+    about=(
+        "For videos whose `result.archive.state` is `failed`; its time counts anew. 409 where the file is kept, or is being fetched."
+    ),
+    parameters=[_INDEX],
+    problems=[404, 409],
 )

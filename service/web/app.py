@@ -62,6 +62,7 @@ ROUTES = (
     Route("POST", "/v1/tasks/{id}/cancel", tasks.cancel, operations.CANCEL),
     Route("POST", "/v1/tasks/{id}/retry", tasks.retry, operations.RETRY),
     Route("GET", LINKED, media.video, about_media.VIDEO),
+    Route("POST", "/v1/tasks/{id}/results/{n}/archive", media.archive, about_media.ARCHIVE),
     Route("POST", "/v1/tasks/{id}/results/{n}/link", media.link, about_media.LINK),
     Route("POST", "/v1/batches", batches.submit, about_batches.SUBMIT),
     Route("GET", "/v1/batches", batches.page, about_batches.LIST),

@@ -17,7 +17,7 @@ from service.core.errors import LinkInvalid, NoVideo, Unavailable
 from service.core.ranges import Part
 from service.flows.files import Kept, Signed
 from service.ports import PlaceError
-from service.web.answers import json_of
+from service.web.answers import json_bytes, json_of
 from service.web.auth import by_link
 from service.web.body import optional_json_body
 from service.web.conditions import is_known, wanted_part
@@ -77,6 +77,15 @@ async def link(request: web.Request) -> web.Response:
         request[TENANT], task_uuid, index, options.expiresInSeconds, download=options.download
     )
     return json_of({"url": made.url, "expiresAt": made.expires_at}, status=HTTPStatus.CREATED)
+
+
+async def archive(request: web.Request) -> web.Response:
+    """Have a video fetched again that could not be kept, and show its task."""
+    Query(request)
+    task_uuid, index = _result(request)
+    deps, tenant = request.app[DEPS], request[TENANT]
+    await deps.files.again(tenant, task_uuid, index)
+    return json_bytes(await deps.look.task(tenant, task_uuid), status=HTTPStatus.ACCEPTED)
 
 
 async def _answer(

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from service.core.errors import NotFound
+from service.core.errors import Conflict, NoVideo
 from service.core.inputs import CancelAsked, Report, Source
 from service.core.media import ArchiveState
 from service.core.states import ResultState, State
 from service.core.task import Video
 from service.flows.apply import Change
+from service.flows.files import Files
 from service.store.pool import Pool
 from tests.support.archiving import AWAY, CONTENT, EXPIRED, FULL, KEEPING, NO_VIDEO, Keep, make_keep
 from tests.support.flows import pass_time, task, told
@@ -141,13 +142,18 @@ async def test_after_its_time_a_file_is_given_up_and_may_be_tried_by_hand(
     await pass_time(pool, KEEPING.give_up.total_seconds() + 1)
     await keep.run()
     assert (await told(pool, task_uuid))[-1] == "video.archive_failed"
-    with pytest.raises(NotFound):
-        await keep.archiving.again("somebody", task_uuid, 0)
-    await keep.archiving.again("default", task_uuid, 0)
+    files = Files(pool, keep.house.wake, keep.places, (b"k" * 32,), public_url="", link_s=1)
+    with pytest.raises(NoVideo):
+        await files.again("somebody", task_uuid, 0)
+    await files.again("default", task_uuid, 0)
+    with pytest.raises(Conflict, match="pending"):
+        await files.again("default", task_uuid, 0)
     await keep.run()
     assert (await told(pool, task_uuid))[-2:] == ["video.archive_failed", "video.archived"]
-    with pytest.raises(NotFound):
-        await keep.archiving.again("default", task_uuid, 0)
+    with pytest.raises(Conflict, match="kept"):
+        await files.again("default", task_uuid, 0)
+    with pytest.raises(NoVideo):
+        await files.again("default", task_uuid, 1)
     await lawful(pool)
 
 

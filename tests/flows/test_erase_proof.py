@@ -4,6 +4,7 @@ from uuid import UUID
 
 from service.core.fault import Fault, FaultKind
 from service.core.inputs import CancelAsked, Report, Source, TryLater
+from service.core.media import Wanted
 from service.core.states import CallbackOutcome as Outcome
 from service.core.task import Video
 from service.flows.accept import Submission
@@ -31,6 +32,7 @@ EVERYWHERE = {
     "results.video_uuid",
     "task_labels.key",
     "task_labels.value",
+    "task_payloads.archive",
     "task_payloads.fallback",
     "task_payloads.first_body",
     "task_payloads.first_url",
@@ -62,6 +64,7 @@ def marked() -> Submission:
         deadline_s=None,
         start_within_s=None,
         priority=0,
+        archive=Wanted((f"https://files.example/{MARKER}",) * 2),
         fallback=(("sync", {"model": MARKER}),),
     )
 

@@ -159,7 +159,9 @@ async def serving(
         operate=house.operate,
         erase=house.erase,
         look=house.look,
-        files=Files(pool, places or Nowhere(), link_keys, public_url=PUBLIC_URL, link_s=LINK_S),
+        files=Files(
+            pool, house.wake, places or Nowhere(), link_keys, public_url=PUBLIC_URL, link_s=LINK_S
+        ),
         feed=house.feed,
         tail=house.tail,
         subscribe=house.subscribe,

@@ -4,9 +4,13 @@ from typing import Any
 
 import pytest
 
-from service.core.media import NOTHING, Wanted, read_wanted
+from schemas.api.tasks import TaskView
+from service.core.fault import Fault
+from service.core.inputs import Archived, Report, Source
+from service.core.media import NOTHING, Archive, ArchiveState, Wanted, read_wanted
 from service.flows.accept import Defaults
 from service.store.pool import Pool
+from tests.support.tasks import video
 from tests.support.web import Api, submission
 
 PRESIGNED = "https://bucket.example/a%20b.mp4?X-Amz-Signature=abc"
@@ -108,3 +112,21 @@ async def test_a_retry_keeps_its_video_where_the_first_task_would_have(
     await api.post(f"/v1/tasks/{first}/cancel")
     again = (await api.post(f"/v1/tasks/{first}/retry", {})).json["taskUUID"]
     assert await row(pool, again) == await row(pool, first)
+
+
+async def test_what_could_not_be_kept_is_fetched_again_when_asked_for(api: Api, pool: Pool) -> None:
+    task_uuid = await api.made(archive="disk")
+    path = f"/v1/tasks/{task_uuid}/results/0/archive"
+    (await api.post(path, {})).problem(404, "no_video")
+    failed = Archive(ArchiveState.FAILED, error=Fault("not_a_video", "It is a page."))
+    for event in (Report(Source.CALLBACK, videos=(video(),)), Archived(0, failed)):
+        await api.house.tell(task_uuid, event)
+    (await api.post(path, {})).problem(409, "conflict")
+    await pool.execute("UPDATE callboard.archives SET state = 'failed', next_at = NULL")
+    reply = await api.post(path, {})
+    assert reply.status == 202
+    shown = TaskView.model_validate_json(reply.raw)
+    assert shown.taskUUID == task_uuid
+    row = await pool.fetchrow("SELECT state, next_at FROM callboard.archives")
+    assert row is not None
+    assert (row["state"], row["next_at"] is None) == ("pending", False)
