@@ -11,6 +11,7 @@ The map of the house; every folder's sign says more.
 | `sinks/`             | where events go: HTTP, files, the log, brokers, AWS, and what plugins bring            |
 | `brokers`, `dialing` | what sinks with long connections share: one attempt; servers, TLS                      |
 | `clients`            | one client for each subscription                                                       |
+| `media/`             | files of videos: fetched, looked into, kept on disk, in object stores, by PUT          |
 | `wire/`              | pure translation between `schemas` and `core`                                          |
 | `web/`               | HTTP in: parse, call one flow, answer                                                  |
 | `workers/`           | loops that call flows, and the supervisor that owns them                               |
@@ -33,6 +34,10 @@ The way of one task:
    `flows.matching` says to which subscriptions they go.
 5. `flows.deliver` claims deliveries lane by lane (`flows.shares`, `core.breaker`) and sends them (`sinks`), signed, in order,
    again until they arrive; `flows.record` keeps what became of them, `flows.disable` ends what is gone.
+
+6. Where a video is to be kept, the commit of 4 left a row for it: `flows.archive` claims that, `media.fetch` downloads,
+   `media.places` keep, and `core.holding` says what follows, also for a `video.completed` that waited for its file.
+   `flows.files` and `web.media` give it back; `flows.discard` deletes it when its time is over.
 
 What did not arrive is had again by `flows.again` (one, by hand) and `flows.replay` (a range, in the background).
 Many at once come as JSON lines (`web.batches`, `flows.gather`); `flows.conclude` tells of their common end.

@@ -1,11 +1,15 @@
 """`doctor`: says what is set up, what is missing, and how to mend it."""
 
+import asyncio
 import json
+import shutil
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 
 import typer
 
 from service.bootstrap.accounts import accounts_of
+from service.bootstrap.archive import make_archive, media_dir, stores
 from service.bootstrap.keys import make_keyring
 from service.bootstrap.upstreams import off_because
 from service.cli.database import database
@@ -15,7 +19,8 @@ from service.core.errors import Unavailable
 from service.flows.upkeep import Upkeep
 from service.flows.upstreams import DEFAULT
 from service.observe import set_up_logs
-from service.settings import Settings
+from service.ports import PlaceError
+from service.settings import Settings, SettingsError
 from service.sinks import SINKS, missing
 from service.sinks.plugins import find
 from service.store import migrate
@@ -30,6 +35,7 @@ def doctor(as_json: AsJson = False) -> None:
     settings = read_settings()
     set_up_logs(settings.log_format, "critical")
     findings = [_finding("settings", True, f"read; data in {settings.data_dir}"), _sinks()]
+    findings.append(run(_videos(settings)))
     try:
         with database(settings) as db:
             where = "embedded" if db.server is not None else "CALLBOARD_DATABASE_URL"
@@ -102,6 +108,23 @@ async def _accounts(settings: Settings, pool: Pool) -> list[Finding]:
         upstream = upstreams[name]
         found.append(_provider(name, upstream.off_because, upstream.accounts))
     return found
+
+
+async def _videos(settings: Settings) -> Finding:
+    """Try whether videos can be kept: a file on the disk, and a look into every object store."""
+    lent, folder = stores(settings), media_dir(settings)
+    try:
+        async with AsyncExitStack() as stack:
+            await make_archive(stack, settings).places.check()
+        free = await asyncio.to_thread(shutil.disk_usage, folder)
+    except (SettingsError, OSError) as error:
+        return _finding("videos", False, f"{folder}: {error}")
+    except PlaceError as error:
+        return _finding("videos", False, error.fault.message)
+    room = free.free > settings.archive_min_free_bytes
+    text = f"kept by default: {settings.archive}; {free.free / 2**30:.1f} GiB free at {folder}"
+    little = "" if room else ", too little: nothing is fetched until there is more"
+    return _finding("videos", room, "; ".join([text + little, *lent]))
 
 
 def _sinks() -> Finding:

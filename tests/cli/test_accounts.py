@@ -148,6 +148,17 @@ def test_a_key_that_the_services_could_not_open_is_not_sealed(
     assert accounts(env, *add, stdin=KEY).returncode == 0
 
 
+def test_doctor_says_whether_videos_can_be_kept(env: dict[str, str]) -> None:
+    good = findings(env)["videos"]
+    assert good["ok"] is True
+    assert "GiB free" in str(good["detail"])
+    full = findings(env | {"CALLBOARD_ARCHIVE_MIN_FREE_BYTES": str(2**60)})["videos"]
+    assert not full["ok"]
+    assert "too little" in str(full["detail"])
+    unlent = env | {"CALLBOARD_ARCHIVE": "s3://bucket/x", "AWS_ACCESS_KEY_ID": ""}
+    assert "AWS_ACCESS_KEY_ID" in str(findings(unlent)["videos"]["detail"])
+
+
 def test_doctor_says_when_a_key_cannot_be_opened(env: dict[str, str]) -> None:
     add = ("add", "runware", "shut", "--key-stdin")
     assert accounts(env, *add, stdin=KEY).returncode == 0
