@@ -1,5 +1,6 @@
 """Result files as the simulator spoils them, fetched for real."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from service.core.fault import FaultKind
 from service.media.fetch import Fetch
+from service.ports import FetchError
 from service.simulator.files import Ends
 from tests.support.fetching import make_fetch, refused, sha256
 
@@ -81,8 +83,6 @@ async def test_what_is_wrong_is_named(
 async def test_a_page_instead_of_a_video_is_said_to_be_one(
     fetch: Fetch, link: Link, into: Path, fault: str
 ) -> None:
-    from service.ports import FetchError
-
     with pytest.raises(FetchError, match=r"an HTML page \(it was sent as (text/html|video/mp4)"):
         await fetch.fetch(link(fault), into)
 
@@ -118,8 +118,6 @@ async def test_sound_alone_is_no_video(fetch: Fetch, link: Link, into: Path) -> 
 
 
 async def test_many_at_once_are_each_their_own(fetch: Fetch, link: Link, tmp_path: Path) -> None:
-    import asyncio
-
     urls = [link("hugefile:3000000", "resetfile", seconds=n + 1) for n in range(12)]
     places = [tmp_path / f"{n}.part" for n in range(12)]
     kept = await asyncio.gather(

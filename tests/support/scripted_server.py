@@ -15,6 +15,8 @@ class Answer:
 
     parts: Sequence[bytes]
     then: Literal["close", "reset", "hang"] = "close"
+    after: Callable[[], bool] = lambda: True
+    """What has to come true before."""
 
 
 Script = Callable[[str], Answer]
@@ -50,6 +52,8 @@ class RawServer:
         for part in answer.parts:
             writer.write(part)
             await writer.drain()
+        while not answer.after():  # noqa: ASYNC110 - nothing signals it
+            await asyncio.sleep(0.005)
         if answer.then == "hang":
             self.sent.set()
             await asyncio.Event().wait()
