@@ -202,3 +202,22 @@ async def test_several_results_come_one_by_one(board: Board) -> None:
     assert isinstance(got, Report)
     assert (len(got.videos), len(got.faults), got.running) == (2, 2, False)
     assert len({video.video_uuid for video in got.videos}) == 2
+
+
+async def test_an_expired_url_is_had_anew_by_reading(board: Board) -> None:
+    task, send = board.prepare("expire403:1")
+    answer = await board.provider.submit(task, send)
+    assert isinstance(answer, Accepted)
+    [call] = await board.callbacks(1)
+    assert call.report is not None
+    [told] = call.report.videos
+    assert told.url is not None
+    async with aiohttp.ClientSession() as session, asyncio.timeout(10):
+        while (await session.head(told.url)).status != 403:
+            pass
+        got = await board.provider.read(replace(task, upstream_id=answer.upstream_id), send)
+        assert isinstance(got, Report)
+        [fresh] = got.videos
+        assert fresh.url is not None
+        assert (fresh.video_uuid, fresh.url != told.url) == (told.video_uuid, True)
+        assert (await session.head(fresh.url)).status == 200

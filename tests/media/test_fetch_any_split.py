@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -59,7 +60,7 @@ def _script(broken: Break | None, cuts: Sequence[int], *, chunked: bool, strong:
         body = VIDEO[start:]
         framing = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": len(body)}
         places = sorted({0, len(body), *(cut for cut in cuts if cut < len(body))})
-        pieces = [body[a:b] for a, b in zip(places, places[1:], strict=False)]
+        pieces = [body[a:b] for a, b in pairwise(places)]
         if broken is not None:
             pieces = _until(pieces, broken[0])
         if chunked:
