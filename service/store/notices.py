@@ -35,7 +35,7 @@ class Line:
     async def ping(self, seconds: float) -> None:
         """Ask whether the other end is there; raises Unavailable when it does not say so in time."""
         try:
-            await self._conn.execute("", timeout=seconds)
+            await self._conn.execute(SQL["ask_if_there"], timeout=seconds)
         except (*AWAY, asyncpg.PostgresError) as error:
             raise Unavailable("The connection that listens for notices was lost.") from error
 

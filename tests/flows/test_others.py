@@ -11,6 +11,7 @@ import pytest
 from service.core.errors import Unavailable
 from service.flows.others import MOST_UNSAID, Others, payloads
 from service.flows.wake import Topic, Wake
+from service.store import notices
 from service.store.pool import Pool
 from tests.support.flows import Wire, until
 
@@ -124,3 +125,11 @@ async def test_a_database_that_cannot_be_listened_to_is_unavailable(pool: Pool) 
     others = Others(pool, Wake(), me=A, dsn="postgresql://nobody@127.0.0.1:1/none")
     with pytest.raises(Unavailable):
         await others.listen(asyncio.Event())
+
+
+async def test_a_connection_that_is_there_answers_when_it_is_asked(dsn: str) -> None:
+    heard: list[str] = []
+    async with notices.listening(dsn, heard.append) as line:
+        await line.ping(5)
+        await line.ping(5)
+        assert not line.lost.is_set()

@@ -45,7 +45,7 @@ COLD = {
     **dict.fromkeys(("needed_callback_keys", "known_keys", "note_key", "sealed_secrets"), START),
     **dict.fromkeys(("reseal_tenants", "reseal_subscriptions", "reseal_accounts"), SMALL),
     **dict.fromkeys(("remove_workers", "forget_workers", "list_workers"), SMALL),
-    **dict.fromkeys(("notify_others", "limit_transaction", "fence_events"), SMALL),
+    **dict.fromkeys(("notify_others", "ask_if_there", "limit_transaction", "fence_events"), SMALL),
     **dict.fromkeys(
         (
             *("lock_erased", "get_erased", "note_erased", "erase_task", "erase_deliveries"),
