@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from service.core.media import Media
 from service.simulator.media import make_video
-from tests.support.fetching import make_fetch, sha256
+from tests.support.fetching import content_of, make_fetch, sha256
 from tests.support.raw_server import Answer, Script, head, header, raw_server
 
 VIDEO = make_video("split", seconds=20)
@@ -44,7 +45,7 @@ async def _fetch(
         async with raw_server(*scripts) as server:
             media = await fetch.fetch(server.url, into)
         await fetch.close()
-        return media, into.read_bytes()
+        return media, content_of(into)
 
 
 def _script(broken: Break | None, cuts: Sequence[int], *, chunked: bool, strong: bool) -> Script:
@@ -59,7 +60,7 @@ def _script(broken: Break | None, cuts: Sequence[int], *, chunked: bool, strong:
         body = VIDEO[start:]
         framing = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": len(body)}
         places = sorted({0, len(body), *(cut for cut in cuts if cut < len(body))})
-        pieces = [body[a:b] for a, b in zip(places, places[1:], strict=False)]
+        pieces = [body[a:b] for a, b in pairwise(places)]
         if broken is not None:
             pieces = _until(pieces, broken[0])
         if chunked:
