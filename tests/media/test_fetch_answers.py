@@ -10,7 +10,7 @@ from service.core.fault import FaultKind
 from service.media.fetch import Fetch
 from service.ports import FetchError
 from service.simulator.media import make_video
-from tests.support.fetching import make_fetch, refused
+from tests.support.fetching import make_fetch, refused, size_of
 from tests.support.scripted_server import Answer, always, head, raw_server
 
 VIDEO = make_video("answers")
@@ -83,7 +83,7 @@ async def test_more_than_the_limit_is_counted_where_nobody_announced_it(
     fetch = make_fetch(tmp_path, max_bytes=2**20)
     async with raw_server(always(head("200 OK"), bytes(size))) as server:
         assert await refused(fetch, server.url, into) == ("too_large", PERMANENT, False)
-    assert into.stat().st_size <= 2**20
+    assert size_of(into) <= 2**20
     await fetch.close()
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from service.core.media import Media
 from service.simulator.media import make_video
-from tests.support.fetching import make_fetch, sha256
+from tests.support.fetching import content_of, make_fetch, sha256
 from tests.support.scripted_server import Answer, Script, head, header, raw_server
 
 VIDEO = make_video("split", seconds=20)
@@ -45,7 +45,7 @@ async def _fetch(
         async with raw_server(*scripts) as server:
             media = await fetch.fetch(server.url, into)
         await fetch.close()
-        return media, into.read_bytes()
+        return media, content_of(into)
 
 
 def _script(broken: Break | None, cuts: Sequence[int], *, chunked: bool, strong: bool) -> Script:

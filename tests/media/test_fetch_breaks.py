@@ -1,6 +1,6 @@
 """Downloads that break: gone on with where that is safe, begun anew where it is not, given up in the end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from service.core.fault import FaultKind
 from service.media.fetch import Fetch
 from service.simulator.media import free, make_video
-from tests.support.fetching import refused, sha256
+from tests.support.fetching import content_of, refused, sha256, size_of
 from tests.support.scripted_server import Answer, Script, always, head, header, raw_server
 
 _SMALL = make_video("breaks")
@@ -16,6 +16,8 @@ VIDEO = _SMALL + free(3 * 2**20) + bytes(3 * 2**20 - 16)
 HALF = len(VIDEO) // 2
 OLD = {"Last_Modified": "Sat, 21 Nov 2020 10:00:00 GMT", "Date": "Sat, 21 Nov 2020 10:00:05 GMT"}
 STRONG = {"ETag": '"one"'}
+Headers = Mapping[str, str]
+NONE: Headers = {}
 TRANSIENT = FaultKind.TRANSIENT
 
 
@@ -28,7 +30,7 @@ def half(then: str = "hang", **headers: object) -> Script:
     return lambda _: Answer([first, VIDEO[:HALF]], then)  # type: ignore[arg-type]
 
 
-def rest(total: object = len(VIDEO), shift: int = 0, **headers: object) -> Script:
+def rest(total: object = len(VIDEO), shift: int = 0, *, headers: Headers = NONE) -> Script:
     """Give what is asked for, or what is so many bytes later."""
 
     def answer(asked: str) -> Answer:
@@ -46,7 +48,7 @@ async def fetched(fetch: Fetch, into: Path, *scripts: Script) -> list[tuple[int,
     async with raw_server(*scripts) as server:
         media = await fetch.fetch(server.url, into)
     assert (media.bytes, media.sha256) == (len(VIDEO), sha256(VIDEO))
-    assert into.read_bytes() == VIDEO
+    assert content_of(into) == VIDEO
     asked = [(header(h, "Range") or "bytes=0-", header(h, "If-Range")) for h in server.heads]
     assert asked[0] == ("bytes=0-", None)
     return [(int(span[6:-1]), validator) for span, validator in asked[1:]]
@@ -57,17 +59,17 @@ async def fetched(fetch: Fetch, into: Path, *scripts: Script) -> list[tuple[int,
 async def test_a_stall_is_gone_on_with_where_it_stopped(
     fetch: Fetch, into: Path, validator: dict[str, str], total: object
 ) -> None:
-    asked = await fetched(fetch, into, half(**validator), rest(total, **validator))
+    asked = await fetched(fetch, into, half(**validator), rest(total, headers=validator))
     assert asked == [(HALF, next(iter(validator.values())))]
 
 
 async def test_a_reset_in_the_middle_goes_on_with_what_is_there(fetch: Fetch, into: Path) -> None:
     def there() -> bool:
-        return into.exists() and into.stat().st_size >= 2**20
+        return size_of(into) >= 2**20
 
     first = head("200 OK", Content_Length=len(VIDEO), **STRONG)
     broken = Answer([first, VIDEO[:HALF]], "reset", after=there)
-    async with raw_server(lambda _: broken, rest(**STRONG)) as server:
+    async with raw_server(lambda _: broken, rest(headers=STRONG)) as server:
         media = await fetch.fetch(server.url, into)
     assert media.sha256 == sha256(VIDEO)
     start = int((header(server.heads[1], "Range") or "")[6:-1])
@@ -98,7 +100,7 @@ async def test_without_a_strong_validator_it_is_begun_anew(
         rest(shift=-1),
         rest(shift=1),
         rest(len(VIDEO) + 1),
-        rest(ETag='"two"'),
+        rest(headers={"ETag": '"two"'}),
         always(head("206 Partial", Content_Length=3), b"abc"),
         always(head("206 Partial", Content_Length=3, Content_Range="bytes x-y/z"), b"abc"),
         always(head("416 No", Content_Length=0)),
@@ -123,10 +125,10 @@ async def test_a_file_that_changed_comes_whole_and_replaces_what_was_there(
 
 async def test_it_breaks_as_often_as_there_are_tries(fetch: Fetch, into: Path) -> None:
     def third(asked: str) -> Answer:
-        answer = rest(**STRONG)(asked)
+        answer = rest(headers=STRONG)(asked)
         return Answer([answer.parts[0], answer.parts[1][: len(VIDEO) // 4]], "hang")
 
-    asked = await fetched(fetch, into, half(**STRONG), third, rest(**STRONG))
+    asked = await fetched(fetch, into, half(**STRONG), third, rest(headers=STRONG))
     assert [start for start, _ in asked] == [HALF, HALF + len(VIDEO) // 4]
 
 

@@ -11,7 +11,7 @@ from service.core.fault import FaultKind
 from service.media.fetch import Fetch
 from service.ports import FetchError
 from service.simulator.files import Ends
-from tests.support.fetching import make_fetch, refused, sha256
+from tests.support.fetching import content_of, make_fetch, refused, sha256, size_of
 
 Link = Callable[..., str]
 PERMANENT, TRANSIENT = FaultKind.PERMANENT, FaultKind.TRANSIENT
@@ -29,7 +29,7 @@ async def test_a_good_video_is_fetched_hashed_and_looked_into(
     fetch: Fetch, link: Link, into: Path, ending: str, kind: str, container: str, codec: str
 ) -> None:
     media = await fetch.fetch(link(ending=ending, seconds=12.4), into)
-    content = into.read_bytes()
+    content = content_of(into)
     assert (media.sha256, media.bytes) == (sha256(content), len(content))
     assert (media.content_type, media.container, media.video_codec) == (kind, container, codec)
     assert (media.width, media.height, media.audio_codec) == (32, 32, None)
@@ -56,7 +56,7 @@ async def test_what_is_slow_broken_off_or_moved_is_had_in_full(
     fetch: Fetch, link: Link, into: Path, faults: tuple[str, ...]
 ) -> None:
     media = await fetch.fetch(link(*faults), into)
-    content = into.read_bytes()
+    content = content_of(into)
     assert (media.sha256, media.bytes) == (sha256(content), len(content))
     assert media.bytes >= (5_000_000 if "hugefile:5000000" in faults else 1000)
     assert (media.content_type, media.duration_s) == ("video/mp4", 5.0)
@@ -101,7 +101,7 @@ async def test_more_than_the_limit_is_not_downloaded(
     fetch = make_fetch(tmp_path, max_bytes=2**20)
     url = link(f"hugefile:{2**40}")
     assert await refused(fetch, url, into) == ("too_large", PERMANENT, False)
-    assert into.stat().st_size == 0
+    assert size_of(into) == 0
     await fetch.close()
 
 
@@ -124,4 +124,4 @@ async def test_many_at_once_are_each_their_own(fetch: Fetch, link: Link, tmp_pat
         *[fetch.fetch(url, place) for url, place in zip(urls, places, strict=True)]
     )
     assert [media.duration_s for media in kept] == [n + 1 for n in range(12)]
-    assert [media.sha256 for media in kept] == [sha256(p.read_bytes()) for p in places]
+    assert [media.sha256 for media in kept] == [sha256(content_of(p)) for p in places]

@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp.abc import AbstractResolver
 
 from service.core.fault import FaultKind
@@ -36,13 +37,21 @@ def make_fetch(
 
 async def refused(fetch: Fetch, url: str, into: Path) -> tuple[str, FaultKind, bool]:
     """Fetch what cannot be fetched: the code, its kind, and whether the address is the trouble."""
-    try:
-        media = await fetch.fetch(url, into)
-    except FetchError as error:
-        return error.fault.code, error.fault.kind, error.expired
-    raise AssertionError(f"it was fetched: {media}")
+    with pytest.raises(FetchError, match=r"\w") as caught:
+        await fetch.fetch(url, into)
+    return caught.value.fault.code, caught.value.fault.kind, caught.value.expired
 
 
 def sha256(content: bytes) -> str:
     """Hash in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
+
+
+def content_of(path: Path) -> bytes:
+    """Read a file that a test fetched."""
+    return path.read_bytes()
+
+
+def size_of(path: Path) -> int:
+    """Say how many bytes a file has; -1 if there is none."""
+    return path.stat().st_size if path.exists() else -1
