@@ -99,7 +99,7 @@ RETURNING a.id
 UPDATE callboard.archives AS a
 SET next_at = coalesce($6::timestamptz, clock_timestamp()) + make_interval(secs => $4::double precision),
     lease_until = NULL, error = $3::text, attempts = a.attempts + $5::integer
-WHERE a.id = $1::bigint AND a.lease_no = $2::bigint
+WHERE a.id = $1::bigint AND a.lease_no = $2::bigint AND a.state IN ('pending', 'deleting')
 RETURNING a.id
 
 -- name: retry_archive
