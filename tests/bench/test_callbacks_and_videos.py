@@ -1,0 +1,187 @@
+"""How long callbacks take while videos are fetched in the same process, against the same pace without any.
+
+`make bench` prints the figures. Callbacks come at a steady pace far from what is possible and are timed from when they
+should have come, so that a process that stands still is seen. The videos come from a process of their own.
+"""
+
+import asyncio
+import io
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import aiohttp
+import pytest
+import structlog
+
+from service.bootstrap.upstreams import Sessions, make_upstreams, policies
+from service.clock import SystemDice
+from service.core.states import CallbackOutcome
+from service.egress import Egress
+from service.flows.apply import Apply
+from service.flows.batcher import Batcher
+from service.flows.fanout import Fanout
+from service.flows.receive import Incoming, Receive
+from service.flows.wake import Wake
+from service.media.fetch import Fetch, Limits
+from service.media.probe import Probe
+from service.media.space import Space
+from service.observe import set_up_logs
+from service.ports import RawCallback
+from service.settings import load
+from service.store import tasks
+from service.store.pool import Pool, create_pool
+from tests.bench.test_callbacks import body_of, new_task
+from tests.support.media_server import MEGABYTE, served_by_a_child
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(240)]
+A_SECOND = 200
+SECONDS = 10
+DOWNLOADS = 20
+VIDEO_MB = 48
+PACE_BYTES = 5_000_000
+MOST_TIMES_SLOWER = 2.0
+"""What p99 may be with videos against without, by what was promised."""
+Call = Callable[[UUID], Awaitable[object]]
+
+
+@dataclass
+class Round:
+    """Latencies of callbacks in ms, and what was fetched meanwhile."""
+
+    latencies: list[float] = field(default_factory=list)
+    fetched: int = 0
+    files: int = 0
+    processor_s: float = 0.0
+    took_s: float = 0.0
+
+    def at(self, share: float) -> float:
+        return sorted(self.latencies)[int(len(self.latencies) * share)]
+
+    def __str__(self) -> str:
+        rate = self.fetched / MEGABYTE / self.took_s
+        busy = 100 * self.processor_s / self.took_s
+        figures = (
+            f"p50 {self.at(0.5):6.1f} ms, p90 {self.at(0.9):6.1f} ms, p99 {self.at(0.99):6.1f} ms"
+        )
+        return f"{figures}, {rate:4.0f} MiB/s, {self.files} files, {busy:.0f} % of one core"
+
+
+@asynccontextmanager
+async def receiving(pool: Pool) -> AsyncIterator[Call]:
+    """Run what applies callbacks, as a serving process does; gives what takes one."""
+    wake, dice = Wake(), SystemDice()
+    settings = load(runware_api_key="k", sync_api_key="k", poll_only=True)
+    async with aiohttp.ClientSession() as session:
+        upstreams = make_upstreams(settings, Sessions(session, session), (b"k" * 32,))
+        apply = Apply(pool, wake, dice, Fanout(dice, "bench"), policies(settings))
+        receive = Receive(pool, wake, apply, upstreams)
+        batcher: Batcher[Incoming, CallbackOutcome] = Batcher(
+            receive.flush, most=100, most_waiting=10**6, most_bytes=2**30, patience_s=60
+        )
+
+        async def call(task_uuid: UUID) -> None:
+            raw = RawCallback(task_uuid, body_of(task_uuid), {"content-type": "application/json"})
+            outcome = await batcher.put(receive.open("runware", raw), 300)
+            assert outcome is CallbackOutcome.APPLIED
+
+        async with asyncio.TaskGroup() as flushers:
+            running = [flushers.create_task(_forever(batcher.flush_once)) for _ in range(2)]
+            yield call
+            for task in running:
+                task.cancel()
+
+
+async def _forever(step: Callable[[], Awaitable[int]]) -> None:
+    while True:
+        await step()
+
+
+async def measure(pool: Pool, call: Call, into: Round) -> None:
+    """Have callbacks come at a steady pace for a while."""
+    new = [new_task() for _ in range(A_SECOND * SECONDS)]
+    async with pool.acquire() as conn, conn.transaction():
+        await tasks.insert(conn, "default", new)
+
+    async def one(task_uuid: UUID, due: float) -> None:
+        await call(task_uuid)
+        into.latencies.append((time.perf_counter() - due) * 1000)
+
+    began, used = time.perf_counter(), time.process_time()
+    async with asyncio.TaskGroup() as calls:
+        for number, task in enumerate(new):
+            due = began + number / A_SECOND
+            await asyncio.sleep(max(due - time.perf_counter(), 0))
+            calls.create_task(one(task.task_uuid, due))
+    into.took_s += time.perf_counter() - began
+    into.processor_s += time.process_time() - used
+
+
+@asynccontextmanager
+async def downloading(fetch: Fetch, url: str, folder: Path, into: Round) -> AsyncIterator[None]:
+    """Keep so many downloads going; files are deleted as they come."""
+
+    async def lane(number: int) -> None:
+        while True:
+            file = folder / f"{number}-{uuid4()}"
+            media = await fetch.fetch(f"{url}/{number}.mp4", file)
+            await asyncio.to_thread(file.unlink)
+            into.fetched += media.bytes
+            into.files += 1
+
+    async with asyncio.TaskGroup() as lanes:
+        running = [lanes.create_task(lane(n)) for n in range(DOWNLOADS)]
+        try:
+            # All of them are under way before anything is measured; files end evenly from then on.
+            await asyncio.sleep(VIDEO_MB * MEGABYTE / PACE_BYTES / 2)
+            into.fetched = into.files = 0
+            yield
+        finally:
+            for task in running:
+                task.cancel()
+
+
+async def with_videos(
+    pool: Pool, call: Call, fetch: Fetch, folder: Path, into: Round, *, pace_bytes: int
+) -> None:
+    """Measure while videos are fetched."""
+    async with (
+        served_by_a_child(VIDEO_MB, pace_bytes, same="a video") as url,
+        downloading(fetch, url, folder, into),
+    ):
+        await measure(pool, call, into)
+
+
+async def test_callbacks_while_videos_are_fetched(
+    dsn: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone, beside, unpaced = Round(), Round(), Round()
+    pool = await create_pool(dsn, size=16, statement_timeout_s=30)
+    limits = Limits(connect_s=30, stall_s=60)
+    fetch = Fetch(Egress([ip_network("127.0.0.0/8")]), limits, Space(tmp_path), Probe())
+    set_up_logs("json", "info", io.StringIO())
+    try:
+        async with receiving(pool) as call:
+            await measure(pool, call, Round())  # the first one finds everything cold
+            for _ in range(2):
+                await measure(pool, call, alone)
+                await with_videos(pool, call, fetch, tmp_path, beside, pace_bytes=PACE_BYTES)
+            await with_videos(pool, call, fetch, tmp_path, unpaced, pace_bytes=0)
+    finally:
+        structlog.reset_defaults()
+        await fetch.close()
+        await pool.close()
+    with capsys.disabled():
+        print(
+            f"\ncores {os.cpu_count()}, load {os.getloadavg()[0]:.1f}, {A_SECOND} callbacks a second"
+        )
+        print(f"alone                        {alone}")
+        print(f"{DOWNLOADS} downloads of 5 MB/s each   {beside}")
+        print(f"{DOWNLOADS} downloads, not paced       {unpaced}")
+        ratio = beside.at(0.99) / alone.at(0.99)
+        print(f"ratio of p99                 {ratio:.2f} (promised: {MOST_TIMES_SLOWER:g} at most)")
