@@ -124,9 +124,9 @@ def next_look(task: Task, ctx: Context) -> datetime:
     policy = ctx.policy
     submitting = task.state is State.SUBMITTING
     first = policy.unknown_read_after if submitting else policy.poll_after
-    look = ctx.now + retry.poll_wait(task.polls, first, policy.poll_max, ctx.jitter)
-    if task.hold_until is not None:
-        look = min(look, max(task.hold_until, ctx.now))
+    look = held_until(
+        task, ctx, ctx.now + retry.poll_wait(task.polls, first, policy.poll_max, ctx.jitter)
+    )
     resendable = submitting and task.upstream_id is None and task.read_empty_at is not None
     if resendable and task.resend_at and task.first_sent_at:
         resend = max(task.resend_at, ctx.now)
@@ -138,7 +138,13 @@ def next_look(task: Task, ctx: Context) -> datetime:
     if ctx.now < deadline:
         return min(look, deadline)
     # Inside the grace: a last answer is tried for about ten times.
-    return min(ctx.now + policy.deadline_grace / 10, deadline + policy.deadline_grace)
+    last = min(ctx.now + policy.deadline_grace / 10, deadline + policy.deadline_grace)
+    return held_until(task, ctx, last)
+
+
+def held_until(task: Task, ctx: Context, look: datetime) -> datetime:
+    """Bring a look forward to when the first of what is held has waited long enough."""
+    return look if task.hold_until is None else min(look, max(task.hold_until, ctx.now))
 
 
 def asked_meanwhile(task: Task, ctx: Context) -> bool:

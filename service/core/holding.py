@@ -47,9 +47,8 @@ def decide_holding(  # noqa: C901 - the table: one case an input
     match event:
         case Archived():
             return archived(task, event, ctx)
-        case Tick():
-            over = past(task.hold_until, ctx.now)
-            return hold_over(task, ctx) if over else _look_later(task, ctx)
+        case Tick() | ReadNothing() | ReadFailed():
+            return _look_later(task, ctx)
         case Report():
             return _more(task, event, ctx)
         case Accepted():
@@ -62,8 +61,6 @@ def decide_holding(  # noqa: C901 - the table: one case an input
         case CancelAsked():
             # Its videos are there and paid for: there is nothing left to cancel but the wait.
             return _tell(task, task.held, ctx, "canceled_too_late")
-        case ReadNothing() | ReadFailed():
-            return _look_later(task, ctx)
         case AskUpstream():
             return ignore(task, event.reason)
         case Unconfirmed():
@@ -149,7 +146,9 @@ def _more(task: Task, said: Report, ctx: Context) -> Decision:
 
 
 def _look_later(task: Task, ctx: Context) -> Decision:
-    """Nothing new; somebody who was sent to look is not needed before the wait is over."""
+    """Nothing new; the wait is over, or somebody who was sent to look is not needed before it is."""
+    if past(task.hold_until, ctx.now):
+        return hold_over(task, ctx)
     if task.look_again_at == task.hold_until or not past(task.look_again_at, ctx.now):
         return ignore(task, "archiving")
     later = replace(task, look_again_at=task.hold_until, lease_until=None)

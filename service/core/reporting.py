@@ -8,6 +8,7 @@ from service.core.decision import (
     Decision,
     Verdict,
     finish,
+    held_until,
     ignore,
     look_at_once,
     move,
@@ -136,9 +137,10 @@ def _still_open(
     task = settled.task
     if settled.look_soon and (announce or task != before):
         look = min((t for t in (task.look_again_at, task.deadline_at) if t), default=ctx.now)
+        look = held_until(task, ctx, look)
         asked = replace(task, look_again_at=look, lease_until=None)
         return move(asked, "asked_again", announce)
-    if announce or task.held != before.held:
+    if announce or settled.settled:
         fresh = replace(task, polls=0, lease_until=None)
         return move(replace(fresh, look_again_at=next_look(fresh, ctx)), "reported", announce)
     if said.source is Source.POLL:

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from service.core.decide import Step as Due
 from service.core.decision import Verdict
-from service.core.inputs import Archived, AskUpstream, CancelAsked, Input, ReadNothing, Tick
+from service.core.inputs import (
+    Archived,
+    AskUpstream,
+    CancelAsked,
+    Input,
+    ReadFailed,
+    ReadNothing,
+    Tick,
+)
 from service.core.media import Archive, ArchiveState, Media
 from service.core.states import CallbackOutcome, ResultState, State
 from service.core.task import Policy
@@ -152,6 +160,25 @@ def test_a_wait_that_is_over_while_other_videos_are_missing_ends_alone() -> None
     assert life.told[1:] == ["video.completed"]
     assert life.task.look_again_at is not None
     assert life.task.look_again_at > life.now
+
+
+def test_a_wait_ends_in_time_also_while_a_last_answer_is_tried_for() -> None:
+    life = keeping(processing(2), 30)
+    deadline = life.task.deadline_at
+    assert deadline is not None
+    life.until(deadline - timedelta(seconds=1)).tell(callback(video(1)))
+    over = life.task.hold_until
+    life.until(deadline).claim().tell(ReadFailed(BROKEN))
+    while life.task.held:
+        life.until(life.task.look_again_at).claim()
+        life.tell(Tick() if life.due() is Due.TICK else ReadFailed(BROKEN))
+    assert life.now == over
+
+
+def test_whatever_comes_after_the_wait_ends_it() -> None:
+    life = held()
+    life.later(HOLD_S + 5).tell(ReadNothing())
+    assert life.told[1:] == ["video.completed", "task.completed"]
 
 
 def test_a_cancel_ends_the_wait_for_files_of_videos_that_are_there() -> None:
