@@ -3,6 +3,7 @@
 All that a result is stands in its URL, so it outlives a restart.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -82,7 +83,8 @@ def result_path(
     """Return where a result is; `faults` are names of scenarios for its file."""
     query = {} if seconds == DURATION_S else {"seconds": f"{seconds:g}"}
     if ends is not None:
-        query["expires"] = f"{ends.at:.3f}"
+        # Rounded down: what ends at once must not be good for half a millisecond.
+        query["expires"] = f"{math.floor(ends.at * 1000) / 1000:.3f}"
         query |= {} if ends.status == HTTPStatus.NOT_FOUND else {"then": str(ends.status)}
     query |= {"faults": ",".join(faults)} if faults else {}
     return f"/media/{name}.{ending}" + (f"?{urlencode(query, safe=':,')}" if query else "")

@@ -25,7 +25,7 @@ BREAKS = st.lists(
 CUTS = st.lists(st.integers(0, len(VIDEO)), max_size=6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(BREAKS, CUTS, st.booleans(), st.booleans())
 def test_any_split_and_any_breaks_give_the_same_bytes_and_hash(
     breaks: Sequence[Break], cuts: Sequence[int], chunked: bool, strong: bool

@@ -18,7 +18,7 @@ from service.media.probe import Probe
 from service.media.space import Space
 from service.ports import FetchError
 
-QUICK = Limits(max_bytes=64 * 2**20, connect_s=2, stall_s=0.3, total_s=20, tries=2, redirects=5)
+QUICK = Limits(max_bytes=64 * 2**20, connect_s=2, stall_s=0.5, total_s=20, tries=2, redirects=5)
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 
 
