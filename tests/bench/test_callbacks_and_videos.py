@@ -44,6 +44,7 @@ A_SECOND = 200
 SECONDS = 10
 DOWNLOADS = 20
 VIDEO_MB = 48
+LOOK_EVERY_S = 0.005
 PACE_BYTES = 5_000_000
 MOST_TIMES_SLOWER = 2.0
 """What p99 may be with videos against without, by what was promised."""
@@ -55,6 +56,8 @@ class Round:
     """Latencies of callbacks in ms, and what was fetched meanwhile."""
 
     latencies: list[float] = field(default_factory=list)
+    late: list[float] = field(default_factory=list)
+    """By how much the loop was late, in ms: with it one knows whether callbacks waited for it or for Postgres."""
     fetched: int = 0
     files: int = 0
     processor_s: float = 0.0
@@ -69,7 +72,8 @@ class Round:
         figures = (
             f"p50 {self.at(0.5):6.1f} ms, p90 {self.at(0.9):6.1f} ms, p99 {self.at(0.99):6.1f} ms"
         )
-        return f"{figures}, {rate:4.0f} MiB/s, {self.files} files, {busy:.0f} % of one core"
+        late = f"loop late by p99 {sorted(self.late)[int(len(self.late) * 0.99)]:.1f} ms"
+        return f"{figures}, {late}, {rate:4.0f} MiB/s, {self.files} files, {busy:.0f} % of one core"
 
 
 @asynccontextmanager
@@ -112,12 +116,20 @@ async def measure(pool: Pool, call: Call, into: Round) -> None:
         await call(task_uuid)
         into.latencies.append((time.perf_counter() - due) * 1000)
 
+    async def watch() -> None:
+        while True:
+            due = time.perf_counter() + LOOK_EVERY_S
+            await asyncio.sleep(LOOK_EVERY_S)
+            into.late.append((time.perf_counter() - due) * 1000)
+
     began, used = time.perf_counter(), time.process_time()
+    watching = asyncio.create_task(watch())
     async with asyncio.TaskGroup() as calls:
         for number, task in enumerate(new):
             due = began + number / A_SECOND
             await asyncio.sleep(max(due - time.perf_counter(), 0))
             calls.create_task(one(task.task_uuid, due))
+    watching.cancel()
     into.took_s += time.perf_counter() - began
     into.processor_s += time.process_time() - used
 

@@ -1,6 +1,7 @@
 """A server of videos on loopback, where upstreams would have them, which can hold its answers at their half."""
 
 import asyncio
+import contextlib
 import hashlib
 import struct
 import sys
@@ -44,11 +45,16 @@ class MediaServer:
         """Whose bytes all have: making large ones takes time that a measurement has not."""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Send a video."""
+        """Send a video; whoever hangs up is let go."""
+        answer = web.StreamResponse(headers={"Content-Type": "video/mp4"})
+        with contextlib.suppress(ConnectionError):
+            await self._send(request, answer)
+        return answer
+
+    async def _send(self, request: web.Request, answer: web.StreamResponse) -> None:
         name = request.match_info["name"]
         self.asked[name] += 1
         content = memoryview(large_video(self._same or name, self._megabytes))
-        answer = web.StreamResponse(headers={"Content-Type": "video/mp4"})
         answer.content_length = len(content)
         await answer.prepare(request)
         half = len(content) // 2
@@ -62,7 +68,6 @@ class MediaServer:
         else:
             await answer.write(content)
         await answer.write_eof()
-        return answer
 
     async def _paced(self, answer: web.StreamResponse, content: memoryview) -> None:
         loop = asyncio.get_running_loop()
