@@ -147,7 +147,8 @@ class Accept:
         if len(both) > 1:
             text = "It differs from the taskUUID inside the request."
             raise Invalid(errors=(FieldError(f"{prefix}/taskUUID", text),))
-        archive = self._archive(given.archive, checked.results_expected, prefix)
+        most = max(c.results_expected for c in (checked, *(c for _, c in instead)))
+        archive = self._archive(given.archive, most, prefix)
         return NewTask(
             task_uuid=next(iter(both), None) or self._dice.uuid(),
             provider=given.provider,

@@ -183,14 +183,18 @@ class Archiving:
         return await self._fetcher.fetch(fresh, into)
 
     async def _done(self, claimed: Claimed, kept: _Kept) -> None:
-        url = kept.location
+        url, days = (
+            kept.location,
+            None,
+        )  # what was put somewhere is its owner's, and never deleted here
         if claimed.place != PUT:
+            days = kept.days or None
             url = self._public_url + video_path(claimed.task_uuid, claimed.index)
         archive = Archive(ArchiveState.KEPT, kept.media, url)
         size = kept.media.bytes
 
         async def note(conn: Conn) -> bool:
-            return await archives.finish(conn, claimed, kept.location, size, kept.days or None)
+            return await archives.finish(conn, claimed, kept.location, size, days)
 
         await self._keeper.tell(claimed, archive, note)
         self.outcomes[claimed.place.partition(":")[0], "kept"] += 1

@@ -63,7 +63,7 @@ async def test_each_video_is_put_to_the_address_it_was_given(
     keep: Keep, owner: Owner, pool: Pool
 ) -> None:
     to = tuple(f"{owner.url}/{n}.mp4?X-Amz-Signature=secret{n}" for n in range(2))
-    task_uuid = await keep.task(results=2, to=to)
+    task_uuid = await keep.task(results=2, to=to, keep_days=1)
     await keep.done(task_uuid, 1, 2)
     await keep.run()
     assert owner.files == {f"/{n}.mp4?X-Amz-Signature=secret{n}": CONTENT for n in range(2)}
@@ -72,6 +72,8 @@ async def test_each_video_is_put_to_the_address_it_was_given(
     data = await pool.fetch("SELECT data FROM callboard.events")
     assert not any(b"secret" in row["data"] for row in data)
     assert keep.files() == []
+    await pass_time(pool, 100_000)
+    assert await keep.archiving.expire() == 0
 
 
 async def test_a_store_that_is_busy_is_tried_again_and_one_that_refuses_is_not(

@@ -4,6 +4,7 @@ The normal run walks short sequences; `make models` walks all of six inputs, for
 """
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from service.core.decide import decide, next_step
 from service.core.inputs import (
     Accepted,
+    Archived,
     Input,
     ReadFailed,
     ReadNothing,
@@ -24,7 +26,7 @@ from service.core.inputs import (
 )
 from service.core.task import Task
 from tests.support.alphabet import INPUTS, claimed, moments
-from tests.support.canonical import LEASE_NO, OTHER, OWN, canonical
+from tests.support.canonical import LEASE_NO, OTHER, OWN, canonical, order
 from tests.support.tasks import NOW
 from tests.support.walk import GRID, LETTERS, MIDDLE, Walk, start
 
@@ -33,23 +35,35 @@ WIDTH = 8
 """From how many states of each level the normal run goes on, beyond the second input."""
 
 
-@pytest.mark.parametrize("results", [1, 2])
-def test_no_sequence_of_two_inputs_breaks_a_law_and_time_alone_ends_it(results: int) -> None:
-    _ends_by_itself(Walk(GRID).to_depth(start(results), 2))
+HOLD_S = 90
+KEPT: list[dict[str, Any]] = [{}, {"archives": True}, {"hold_s": HOLD_S}]
+"""Videos are not kept, or kept, or kept before they are told of."""
 
 
+@pytest.mark.parametrize("kept", KEPT)
 @pytest.mark.parametrize("results", [1, 2])
-def test_no_sequence_of_six_inputs_in_a_sample_breaks_a_law(results: int) -> None:
-    _ends_by_itself(Walk(GRID).to_depth(start(results), FULL, WIDTH))
+def test_no_sequence_of_two_inputs_breaks_a_law_and_time_alone_ends_it(
+    results: int, kept: dict[str, Any]
+) -> None:
+    _ends_by_itself(Walk(GRID).to_depth(start(results, **kept), 2))
+
+
+@pytest.mark.parametrize("kept", KEPT)
+@pytest.mark.parametrize("results", [1, 2])
+def test_no_sequence_of_six_inputs_in_a_sample_breaks_a_law(
+    results: int, kept: dict[str, Any]
+) -> None:
+    _ends_by_itself(Walk(GRID).to_depth(start(results, **kept), FULL, WIDTH))
 
 
 @pytest.mark.models
 @pytest.mark.timeout(0)
+@pytest.mark.parametrize("kept", KEPT)
 @pytest.mark.parametrize("results", [1, 2])
 def test_no_sequence_of_six_inputs_breaks_a_law_and_time_alone_ends_it(
-    results: int, capsys: pytest.CaptureFixture[str]
+    results: int, kept: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    walk = Walk(GRID).to_depth(start(results), FULL)
+    walk = Walk(GRID).to_depth(start(results, **kept), FULL)
     _ends_by_itself(walk)
     said = (
         f"{results} result(s): {len(walk.states):,} states, {len(walk.moments):,} moments,"
@@ -73,10 +87,12 @@ STEPS = st.lists(
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.sampled_from([1, 2]), STEPS)
-def test_equal_states_may_be_merged(results: int, steps: list[tuple[int, bool, Input]]) -> None:
+@given(st.sampled_from([1, 2]), st.sampled_from(KEPT), STEPS)
+def test_equal_states_may_be_merged(
+    results: int, kept: dict[str, Any], steps: list[tuple[int, bool, Input]]
+) -> None:
     """Deciding about a task, and about the canonical one that stands for it, comes to the same."""
-    (task, _), now = start(results), NOW
+    (task, _), now = start(results, **kept), NOW
     for wait, claim, event in steps:
         later = [*moments(task, now, GRID)]
         now = later[wait % len(later)]
@@ -89,7 +105,9 @@ def test_equal_states_may_be_merged(results: int, steps: list[tuple[int, bool, I
         assert sorted(a.type for a in merged.announce) == sorted(a.type for a in real.announce)
         assert canonical(merged.task, NOW, NOW, GRID) == canonical(real.task, now, NOW, GRID)
         assert next_step(stand_in, NOW, GRID) is next_step(task, now, GRID)
-        task = real.task
+        # As its row is written.
+        until = None if real.task.final else real.task.hold_until
+        task = replace(real.task, hold_over_at=until)
 
 
 def _translated(event: Input, task: Task) -> Input:
@@ -98,6 +116,9 @@ def _translated(event: Input, task: Task) -> Input:
     match event:
         case Accepted() | Report():
             return replace(event, upstream_id=names[event.upstream_id])
+        case Archived(index):
+            real = order(task.results)
+            return replace(event, index=real[index]) if index < len(real) else event
         case Unconfirmed(report):
             return Unconfirmed(replace(report, upstream_id=names[report.upstream_id]))
         case SubmitUnknown():

@@ -12,6 +12,7 @@ from service.core.decide import Step as Due
 from service.core.decision import Verdict
 from service.core.inputs import (
     Accepted,
+    Archived,
     AskUpstream,
     CancelAsked,
     Input,
@@ -25,7 +26,9 @@ from service.core.inputs import (
     TryLater,
     Unconfirmed,
 )
+from service.core.media import ArchiveState
 from service.core.task import Policy
+from tests.support.canonical import FILES
 from tests.support.laws import check_history
 from tests.support.tasks import (
     BROKEN,
@@ -82,6 +85,12 @@ OTHERS: list[Input] = [
     poll(rejected=REFUSAL),
     callback(video(8), video(9), rejected=REFUSAL),
 ]
+FILED: list[Input] = [
+    Archived(index, FILES[state])
+    for index, state in product(
+        range(4), (ArchiveState.KEPT, ArchiveState.FAILED, ArchiveState.DELETED)
+    )
+]
 INPUTS: list[Input] = [
     *[SendStarted(0)] * 30,
     *[ReadNothing()] * 20,
@@ -89,7 +98,10 @@ INPUTS: list[Input] = [
     *OTHERS * 2,
     *REPORTS,
     *VAGUE * 2,
+    *FILED * 2,
 ]
+HOLDS = [(False, None), (True, None), (True, 45), (True, 600), (True, 5000)]
+"""Whether videos are kept, and for how many seconds they are waited for."""
 DUE = "until it is due"
 GAPS: list[float | str] = [0, 0, 0, 1, 6, 31, 61, 400, 3600, 90000, DUE, DUE, DUE]
 POLICIES = [
@@ -108,16 +120,19 @@ POLICIES = [
     st.sampled_from([Life, being_sent, unknown, sent_again, processing]),
     st.integers(1, 4),
     st.sampled_from(POLICIES),
+    st.sampled_from(HOLDS),
     st.lists(st.tuples(st.sampled_from(GAPS), st.sampled_from(INPUTS)), max_size=25),
 )
 def test_no_order_of_inputs_breaks_a_law(
     begin: Callable[[int], Life],
     results: int,
     policy: Policy,
+    hold: tuple[bool, int | None],
     lived: list[tuple[float | str, Input]],
 ) -> None:
     life = begin(results)
     life.policy = policy
+    life.task = replace(life.task, archives=hold[0], hold_s=hold[1])
     for gap, event in lived:
         _wait(life, gap)
         decision = life.step(_brought(life, event))
@@ -190,6 +205,7 @@ class Driver:
             assert self.steps < 600, "it never ends, or looks in circles"
             life.until(max(life.now, look, life.task.lease_until or look))
             life.claim()
+            life.task = replace(life.task, hold_over_at=life.task.hold_until)
             self._do(life.due(), call_s, crashes=self.steps in crashes)
 
     def _do(self, due: Due, call_s: float, *, crashes: bool) -> None:
@@ -212,6 +228,7 @@ class Driver:
     st.lists(st.sampled_from(READINGS), min_size=1, max_size=6),
     st.sampled_from([0.0, 3.0, 30.0]),
     st.frozensets(st.integers(1, 12), max_size=3),
+    st.sampled_from([None, 90, 1800]),
 )
 def test_every_task_ends_in_time_whatever_the_upstream_does(
     results: int,
@@ -220,9 +237,11 @@ def test_every_task_ends_in_time_whatever_the_upstream_does(
     reads: list[Reading],
     call_s: float,
     crashes: frozenset[int],
+    hold_s: int | None,
 ) -> None:
     short = replace(policy, slot_max=timedelta(hours=2))
     task = replace(queued(results), deadline_seconds=900)
+    task = replace(task, archives=hold_s is not None, hold_s=hold_s)
     life = Life(
         task=replace(task, start_by=task.created_at + timedelta(seconds=1200)), policy=short
     )
@@ -232,5 +251,5 @@ def test_every_task_ends_in_time_whatever_the_upstream_does(
     assert done.finished_at is not None
     limit = done.deadline_at + short.deadline_grace if done.deadline_at else done.start_by
     # Whoever dies leaves a lease that has to end first, and so does the last send.
-    slack = short.lease * (len(crashes) + 1) + timedelta(seconds=2 * call_s)
+    slack = short.lease * (len(crashes) + 1) + timedelta(seconds=2 * call_s + (hold_s or 0))
     assert done.finished_at <= limit + slack

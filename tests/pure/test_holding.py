@@ -41,7 +41,7 @@ KEPT = Archive(
     ArchiveState.KEPT, Media("0" * 64, 1, "video/mp4"), "https://callboard.example/v.mp4"
 )
 FAILED = Archive(ArchiveState.FAILED, error=BROKEN)
-DELETED = Archive(ArchiveState.DELETED)
+DELETED = Archive(ArchiveState.DELETED, KEPT.media)
 FILES: list[Input] = [Archived(n, a) for n in range(5) for a in (KEPT, KEPT, FAILED, DELETED)]
 
 

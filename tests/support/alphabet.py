@@ -12,6 +12,7 @@ from itertools import product
 from service.core.fault import Fault, FaultKind
 from service.core.inputs import (
     Accepted,
+    Archived,
     AskUpstream,
     CancelAsked,
     Input,
@@ -26,8 +27,9 @@ from service.core.inputs import (
     TryLater,
     Unconfirmed,
 )
+from service.core.media import ArchiveState
 from service.core.task import Policy, Task, Video
-from tests.support.canonical import LEASE_NO, OTHER, OWN
+from tests.support.canonical import FILES, LEASE_NO, OTHER, OWN
 
 BROKEN = Fault("broken", "The upstream gave up.", FaultKind.PERMANENT)
 ONE, TWO, THREE = (Video(f"video-{n}", None) for n in (1, 2, 3))
@@ -72,6 +74,11 @@ INPUTS: tuple[Input, ...] = (
     CancelAsked(),
     AskUpstream("unverified_callback"),
     *(Unconfirmed(Report(Source.CALLBACK, name, (ONE,))) for name in IDS),
+    *(
+        Archived(index, FILES[state])
+        for index, state in product(range(2), ArchiveState)
+        if state is not ArchiveState.PENDING
+    ),
 )
 
 
@@ -89,10 +96,11 @@ def waits(task: Task, policy: Policy) -> tuple[datetime | None, ...]:
         _plus(task.deadline_at, policy.deadline_grace),
         _plus(task.slot_since, policy.slot_max),
         None if task.first_sent_at else task.start_by,
+        None if task.final else task.hold_until,
     )
 
 
-WAITS = 8
+WAITS = 9
 """How many moments `waits` gives."""
 
 

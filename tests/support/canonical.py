@@ -5,16 +5,24 @@ other, an id is only ever compared, a back-off that has reached its ceiling stay
 is a test of its own (test_decide_exhaustively): deciding and making canonical commute.
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 
 from service.core.fault import Fault
+from service.core.media import Archive, ArchiveState, Media
 from service.core.states import ResultState, State
 from service.core.task import Policy, Result, Task, Video
-from tests.support.steps import Memory, paid_of, told_of
+from tests.support.steps import Memory, files_of, paid_of, told_of
 
 SOME_FAULT = Fault("some", "Some fault.")
+SOME_MEDIA = Media("0" * 64, 1, "video/mp4")
+FILES = {
+    ArchiveState.PENDING: Archive(),
+    ArchiveState.KEPT: Archive(ArchiveState.KEPT, SOME_MEDIA, "https://board.example/video"),
+    ArchiveState.FAILED: Archive(ArchiveState.FAILED, error=SOME_FAULT),
+    ArchiveState.DELETED: Archive(ArchiveState.DELETED, SOME_MEDIA),
+}
+"""What may become of a file."""
 LEASE_NO = 7
 """Of every canonical task; an older one is one less."""
 OWN, OTHER = "own", "other"
@@ -44,7 +52,7 @@ def canonical(task: Task, now: datetime, at: datetime, policy: Policy) -> Task:
         model=task.model,
         state=task.state,
         results_expected=task.results_expected,
-        results=_results(task.results, at),
+        results=_results(task.results, shift, at),
         created_at=at,
         start_by=(over(task.start_by) or at) if sendable else at,
         deadline_seconds=task.deadline_seconds,
@@ -66,6 +74,9 @@ def canonical(task: Task, now: datetime, at: datetime, policy: Policy) -> Task:
         lease_no=LEASE_NO,
         lease_until=None if lease is None else lease + shift,
         slot_since=over(task.slot_since, policy.slot_max),
+        archives=task.archives,
+        hold_s=task.hold_s,
+        hold_over_at=None if task.final else over(task.hold_until),
         error=SOME_FAULT if task.error and task.final else None,
     )
 
@@ -79,7 +90,8 @@ def canonical_memory(
     be sent again forgets its sends.
     """
     of_task = frozenset(a for a in memory.told if a.result_index is None)
-    told, paid = of_task | told_of(task.results), paid_of(task.results)
+    told = of_task | told_of(task.results) | files_of(task.results)
+    paid = paid_of(task.results)
     if memory.sent_at is None or task.state not in {State.QUEUED, State.SUBMITTING}:
         return Memory(told, paid)
     reach = policy.call_limit + policy.resend_margin
@@ -123,18 +135,31 @@ def _grown(polls: int, first: timedelta, policy: Policy) -> int:
     return waits.index(waits[polls])
 
 
+def order(results: tuple[Result, ...]) -> list[int]:
+    """Give the indexes of results in the order in which they are canonical."""
+
+    def rank(r: Result) -> tuple[object, ...]:
+        name = r.video.video_uuid if r.video else ""
+        file = "" if r.archive is None else r.archive.state.value
+        until = "" if r.hold_until is None else r.hold_until.isoformat()
+        return r.state is ResultState.LATE, r.state.value, name, file, until
+
+    return [r.index for r in sorted(results, key=rank)]
+
+
 @cache
-def _results(results: tuple[Result, ...], at: datetime) -> tuple[Result, ...]:
+def _results(results: tuple[Result, ...], shift: timedelta, at: datetime) -> tuple[Result, ...]:
     """Blank what is not compared; the order of results asked for, or of late ones, changes nothing."""
-    plain = [
-        Result(
-            0,
-            r.state,
-            Video(r.video.video_uuid, None) if r.video else None,
-            SOME_FAULT if r.error else None,
-            at if r.settled_at else None,
-        )
-        for r in results
-    ]
-    plain.sort(key=lambda r: (r.state is ResultState.LATE, r.state, r.video and r.video.video_uuid))
-    return tuple(replace(r, index=i) for i, r in enumerate(plain))
+    return tuple(_result(results[old], new, shift, at) for new, old in enumerate(order(results)))
+
+
+def _result(r: Result, index: int, shift: timedelta, at: datetime) -> Result:
+    return Result(
+        index,
+        r.state,
+        Video(r.video.video_uuid, None) if r.video else None,
+        SOME_FAULT if r.error else None,
+        at if r.settled_at else None,
+        None if r.hold_until is None else max(r.hold_until + shift, at),
+        None if r.archive is None else FILES[r.archive.state],
+    )

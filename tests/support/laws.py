@@ -1,7 +1,8 @@
 """The laws of a task, of a decision and of a whole life: each a plain function whose docstring is the law.
 
-They are written here and in `laws_of_files` only. `check_task` holds for every row at every moment, `check_step` for
-every decision, `remember` for all that ever happened to one task. All raise AssertionError; all kinds of tests use them.
+The one place where they are written. `check_task` (`task_laws`) holds for every row at every moment, `check_step` for every
+decision, `remember` for all that ever happened to one task. All raise AssertionError. Hypothesis, the walk over
+all sequences (tests/models) and the tests of flows and store use the same ones.
 """
 
 from collections.abc import Iterable
@@ -10,112 +11,26 @@ from dataclasses import replace
 from service.core.event import ARCHIVE_EVENTS
 from service.core.inputs import (
     Accepted,
+    Archived,
     AskUpstream,
     Refused,
     Report,
     SubmitUnknown,
     TryLater,
 )
+from service.core.media import ArchiveState
 from service.core.states import FINAL, MOVES, ResultState, State
-from service.core.task import Task
-from tests.support import laws_of_files as files
-from tests.support.steps import Memory, Step, paid_of, told_of
+from tests.support.steps import Memory, Step, files_of, paid_of, told_of
+from tests.support.task_laws import check_task
 
+FILES = {
+    (ArchiveState.PENDING, ArchiveState.KEPT),
+    (ArchiveState.PENDING, ArchiveState.FAILED),
+    (ArchiveState.FAILED, ArchiveState.KEPT),
+    (ArchiveState.KEPT, ArchiveState.DELETED),
+}
 TERMINAL = frozenset(f"task.{state.value}" for state in FINAL)
 
-
-# Of a task, at every moment.
-
-
-def final_means_finished(task: Task) -> None:
-    """A task is final exactly when it has the time it finished."""
-    assert task.final == (task.finished_at is not None)
-
-
-def somebody_looks(task: Task) -> None:
-    """An open task is looked at again; a final one exactly while its place upstream is watched."""
-    watched = task.slot_since is not None
-    assert (task.look_again_at is not None) == (watched if task.final else True)
-
-
-def a_place_is_held_since_a_send(task: Task) -> None:
-    """Only what was sent, or what the upstream says it has, holds a place upstream."""
-    if task.slot_since is not None:
-        assert task.state is not State.QUEUED
-        assert task.sent_at is not None or task.submitted_at is not None
-
-
-def a_lease_is_of_what_is_looked_at(task: Task) -> None:
-    """Nobody holds a lease on a task that nobody has to look at."""
-    assert task.lease_until is None or task.look_again_at is not None
-
-
-def nothing_is_upstream_of_a_queued_task(task: Task) -> None:
-    """A queued task was certainly not accepted: no deadline runs, no outcome is unknown."""
-    if task.state is State.QUEUED:
-        assert (task.deadline_at, task.first_sent_at, task.sent_at) == (None, None, None)
-        assert not task.unknown
-
-
-def a_sent_task_has_a_deadline(task: Task) -> None:
-    """Whatever may be upstream has its time limit."""
-    if task.state in {State.SUBMITTING, State.PROCESSING}:
-        assert task.deadline_at is not None
-
-
-def every_result_has_its_row(task: Task) -> None:
-    """The results asked for come first, the late ones after them, without gaps."""
-    assert [r.index for r in task.results] == list(range(len(task.results)))
-    late = [r.state is ResultState.LATE for r in task.results]
-    assert late == [i >= task.results_expected for i in range(len(late))]
-    assert len(late) >= task.results_expected
-
-
-def a_result_is_what_its_state_says(task: Task) -> None:
-    """Videos have their time, failures a reason and a time; what is open has nothing."""
-    for r in task.results:
-        kept = r.state in files.WITH_VIDEO
-        assert (r.video is not None) == kept
-        assert (r.error is not None) == (r.state is ResultState.FAILED)
-        assert (r.settled_at is None) == (r.state is ResultState.PENDING)
-        assert (r.archive is not None) == (kept and task.archives)
-
-
-def a_video_is_kept_once(task: Task) -> None:
-    """No videoUUID is among the results twice."""
-    seen = [r.video.video_uuid for r in task.results if r.video]
-    assert len(seen) == len(set(seen))
-
-
-def a_final_state_says_what_the_results_say(task: Task) -> None:
-    """A final task has no open result; completed has a video, failed and timed out have none."""
-    states = {r.state for r in task.results[: task.results_expected]}
-    if not task.final:
-        assert states & files.OPEN
-        assert ResultState.CANCELED not in states
-        return
-    assert not states & files.OPEN
-    assert (ResultState.CANCELED in states) == (task.state is State.CANCELED)
-    if task.state is State.COMPLETED:
-        assert ResultState.COMPLETED in states
-    if task.state in {State.FAILED, State.TIMED_OUT}:
-        assert states == {ResultState.FAILED}
-
-
-def an_end_without_a_video_says_why(task: Task) -> None:
-    """Failed, rejected and timed-out tasks carry an error; completed and canceled ones none."""
-    if task.final:
-        good = task.state in {State.COMPLETED, State.CANCELED}
-        assert (task.error is None) == good
-
-
-OF_A_TASK = (
-    *(final_means_finished, somebody_looks, a_place_is_held_since_a_send),
-    *(a_lease_is_of_what_is_looked_at, nothing_is_upstream_of_a_queued_task),
-    *(a_sent_task_has_a_deadline, every_result_has_its_row, a_result_is_what_its_state_says),
-    *(a_video_is_kept_once, a_final_state_says_what_the_results_say),
-    *(an_end_without_a_video_says_why, files.what_is_held_has_its_time),
-)
 
 # Of one decision.
 
@@ -134,12 +49,11 @@ def states_move_by_the_table(step: Step) -> None:
 
 
 def what_is_final_stays(step: Step) -> None:
-    """Nothing of a final task changes but its watch, its upstream id and late videos behind it."""
+    """Nothing of a final task changes but its watch, its upstream id, its files and late videos behind it."""
     was, now = step.before, step.after
     if was.final:
-        assert [files.plain(r) for r in now.results[: len(was.results)]] == [
-            files.plain(r) for r in was.results
-        ]
+        for before, after in zip(was.results, now.results, strict=False):
+            assert replace(after, archive=before.archive) == before
         free = replace(
             was,
             results=now.results,
@@ -154,12 +68,40 @@ def what_is_final_stays(step: Step) -> None:
 
 
 def settled_results_stay(step: Step) -> None:
-    """A result that is settled never changes, whatever is said later."""
+    """A result that is settled never changes, whatever is said later, but by what becomes of its file."""
     for was, now in zip(step.before.results, step.after.results, strict=False):
-        if was.state is ResultState.ARCHIVING and now.state is ResultState.COMPLETED:
-            assert files.plain(replace(was, state=now.state, hold_until=None)) == files.plain(now)
-        else:
-            assert was.state is ResultState.PENDING or files.plain(was) == files.plain(now)
+        if was.state is ResultState.PENDING:
+            continue
+        told = was.state is ResultState.ARCHIVING and now.state is ResultState.COMPLETED
+        same = replace(now, state=was.state, hold_until=was.hold_until) if told else now
+        assert replace(same, archive=was.archive) == was
+        assert was.archive == now.archive or isinstance(step.event, Archived)
+
+
+def a_file_decides_nothing(step: Step) -> None:
+    """What becomes of a file ends a task that only waited for it, as completed, and changes no verdict and no place."""
+    if not isinstance(step.event, Archived):
+        return
+    was, now = step.before, step.after
+    assert now.state is was.state or (was.holding and now.state is State.COMPLETED)
+    assert [(r.video, r.error) for r in now.results] == [(r.video, r.error) for r in was.results]
+    assert now.slot_since == was.slot_since
+    assert now.upstream_id == was.upstream_id
+
+
+def a_file_only_goes_forward(step: Step) -> None:
+    """Pending becomes kept or failed, failed becomes kept, kept becomes deleted; nothing else."""
+    for was, now in zip(step.before.results, step.after.results, strict=False):
+        if was.archive is not None and now.archive is not None and was.archive != now.archive:
+            assert (was.archive.state, now.archive.state) in FILES
+
+
+def what_is_held_is_told_of_in_time(step: Step) -> None:
+    """An open task is looked at no later than what it holds has waited for long enough."""
+    task = step.after
+    if step.moved and not task.final and task.hold_until is not None:
+        assert task.look_again_at is not None
+        assert task.look_again_at <= max(task.hold_until, step.now)
 
 
 def what_never_changes(step: Step) -> None:
@@ -178,8 +120,6 @@ def events_come_in_order(step: Step) -> None:
     ends = [i for i, t in enumerate(told) if t in TERMINAL]
     if ends:
         assert {*told[ends[0] + 1 :]} <= {"video.late"}
-    for archived in {"video.archived", "video.archive_failed"} & {*told}:
-        assert told[0] == archived
 
 
 def a_place_is_given_up_only_when_it_ended(step: Step) -> None:
@@ -200,11 +140,9 @@ def the_next_look_is_in_time(step: Step) -> None:
     elif task.being_sent:
         began = step.after.lease_until if step.sends else step.before.look_again_at
         assert task.look_again_at == (step.now if isinstance(step.event, AskUpstream) else began)
-    elif task.holding:
-        assert task.hold_until is not None
-        assert task.look_again_at <= max(task.hold_until, step.now)
-    elif task.deadline_at is not None:
-        assert task.look_again_at <= task.deadline_at + step.policy.deadline_grace
+    elif task.deadline_at is not None and not task.holding:
+        # Who asks long after that, because nobody looked, asks for now.
+        assert task.look_again_at <= max(task.deadline_at + step.policy.deadline_grace, step.now)
 
 
 def a_resend_is_allowed(step: Step) -> None:
@@ -230,8 +168,8 @@ def no_refusal_after_an_unknown_is_final(step: Step) -> None:
 OF_A_STEP = (
     *(only_a_move_changes, states_move_by_the_table, what_is_final_stays, settled_results_stay),
     *(what_never_changes, events_come_in_order, a_place_is_given_up_only_when_it_ended),
-    *(files.a_file_changes_no_verdict, files.what_is_held_is_told_in_time),
     *(the_next_look_is_in_time, a_resend_is_allowed, no_refusal_after_an_unknown_is_final),
+    *(a_file_decides_nothing, a_file_only_goes_forward, what_is_held_is_told_of_in_time),
 )
 
 
@@ -248,8 +186,12 @@ def nothing_is_told_twice(memory: Memory, step: Step) -> None:
 def all_that_is_settled_was_told(memory: Memory, step: Step) -> None:
     """Each settled result has exactly one event, each open or canceled one none; so has the end."""
     told = memory.told | {*step.decision.announce}
-    of_results = {a for a in told if a.result_index is not None and a.type not in ARCHIVE_EVENTS}
+    of_files = {a for a in told if a.type in ARCHIVE_EVENTS}
+    of_results = {a for a in told if a.result_index is not None} - of_files
     assert of_results == told_of(step.after.results)
+    # What failed first and was kept then has both.
+    assert files_of(step.after.results) <= of_files
+    assert {a for a in of_files if a.type == "video.archived"} <= files_of(step.after.results)
     ends = [a.type for a in told if a.type in TERMINAL]
     assert ends == [f"task.{step.after.state}"] * step.after.final
 
@@ -271,12 +213,6 @@ OF_A_LIFE = (
     *(nothing_is_told_twice, all_that_is_settled_was_told, no_paid_video_is_silent),
     *(one_send_at_a_time,),
 )
-
-
-def check_task(task: Task) -> None:
-    """Hold a task against every law of a task."""
-    for law in OF_A_TASK:
-        law(task)
 
 
 def check_step(step: Step) -> None:

@@ -15,6 +15,7 @@ from service.core.inputs import (
     SubmitUnknown,
     TryLater,
 )
+from service.core.media import ArchiveState
 from service.core.states import ResultState, State
 from service.core.task import Policy, Result, Task, Video
 
@@ -22,6 +23,11 @@ TOLD_AS = {
     ResultState.COMPLETED: "video.completed",
     ResultState.FAILED: "video.failed",
     ResultState.LATE: "video.late",
+}
+FILE_TOLD_AS = {
+    ArchiveState.KEPT: "video.archived",
+    ArchiveState.DELETED: "video.archived",
+    ArchiveState.FAILED: "video.archive_failed",
 }
 
 
@@ -98,6 +104,16 @@ class Memory:
 def told_of(results: tuple[Result, ...]) -> frozenset[Announcement]:
     """Give the events that results in these states must have had."""
     return frozenset(Announcement(TOLD_AS[r.state], r.index) for r in results if r.state in TOLD_AS)
+
+
+@cache
+def files_of(results: tuple[Result, ...]) -> frozenset[Announcement]:
+    """Give the events that files in these states must have had."""
+    return frozenset(
+        Announcement(FILE_TOLD_AS[r.archive.state], r.index)
+        for r in results
+        if r.archive is not None and r.archive.state in FILE_TOLD_AS
+    )
 
 
 @cache

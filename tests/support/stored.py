@@ -6,7 +6,8 @@ from service.core.states import MOVES, ResultState, State
 from service.core.task import Task
 from service.store.pool import Pool
 from tests.support.flows import task
-from tests.support.laws import TERMINAL, check_task
+from tests.support.laws import TERMINAL
+from tests.support.task_laws import check_task
 
 OF_RESULTS = frozenset({"video.completed", "video.failed", "video.late"})
 """The events of which each result has one; what becomes of its file has others."""

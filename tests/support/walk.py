@@ -43,9 +43,10 @@ STEPS_TO_THE_END = 60
 Node = tuple[Task, Memory]
 
 
-def start(results: int) -> Node:
-    """Give a task that was just accepted."""
+def start(results: int, *, hold_s: int | None = None, archives: bool = False) -> Node:
+    """Give a task that was just accepted; its videos are kept with `archives`, and waited for with `hold_s`."""
     task = replace(queued(results), deadline_seconds=240, start_by=NOW + timedelta(seconds=180))
+    task = replace(task, archives=archives or hold_s is not None, hold_s=hold_s)
     return canonical(task, NOW, NOW, GRID), Memory()
 
 
@@ -148,7 +149,7 @@ class Walk:
             yield canonical(after, NOW, NOW, self.policy)
 
     def limit(self, task: Task) -> datetime:
-        """Say by when time alone must have ended a task: its deadline and grace, `start_by`, or its lease."""
+        """Say by when time alone must have ended a task: its deadline and grace, `start_by`, its lease or hold."""
         deadline = task.deadline_at
         end = task.start_by if deadline is None else deadline + self.policy.deadline_grace
-        return max(NOW, end, task.lease_until or NOW)
+        return max(NOW, end, task.lease_until or NOW, task.hold_until or NOW)

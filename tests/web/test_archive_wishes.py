@@ -95,6 +95,12 @@ async def test_every_result_wants_an_address_of_its_own(api: Api) -> None:
     assert "3 results" in reply.json["errors"][0]["detail"]
 
 
+async def test_what_is_tried_instead_wants_addresses_too(api: Api) -> None:
+    instead = [{"provider": "runware", "request": {"model": "m", "numberResults": 2}}]
+    reply = await api.post("/v1/tasks", submission(fallback=instead, archive=[PRESIGNED]))
+    assert reply.pointers() == ["/archive"]
+
+
 async def test_the_settings_say_what_is_done_where_a_submission_does_not(
     api: Api, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
