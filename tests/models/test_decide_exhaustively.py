@@ -37,10 +37,10 @@ WIDTH = 8
 
 HOLD_S = 90
 KEPT: list[dict[str, Any]] = [{}, {"archives": True}, {"hold_s": HOLD_S}]
-"""Videos are not kept, or kept, or kept before they are told of."""
+"""Videos are not kept, or kept, or kept before they are told of. The normal run leaves the second out: it is the least new."""
 
 
-@pytest.mark.parametrize("kept", KEPT)
+@pytest.mark.parametrize("kept", KEPT[::2])
 @pytest.mark.parametrize("results", [1, 2])
 def test_no_sequence_of_two_inputs_breaks_a_law_and_time_alone_ends_it(
     results: int, kept: dict[str, Any]
@@ -48,7 +48,7 @@ def test_no_sequence_of_two_inputs_breaks_a_law_and_time_alone_ends_it(
     _ends_by_itself(Walk(GRID).to_depth(start(results, **kept), 2))
 
 
-@pytest.mark.parametrize("kept", KEPT)
+@pytest.mark.parametrize("kept", KEPT[::2])
 @pytest.mark.parametrize("results", [1, 2])
 def test_no_sequence_of_six_inputs_in_a_sample_breaks_a_law(
     results: int, kept: dict[str, Any]
