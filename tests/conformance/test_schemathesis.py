@@ -106,7 +106,7 @@ parameters = {{ "path.id" = {erased} }}
 
 # A file is kept by a worker, and its ETag no schema can say: one that it is not is 412.
 [[operations]]
-include-operation-id = ["getVideo", "linkVideo"]
+include-operation-id = ["getVideo", "linkVideo", "archiveVideo"]
 parameters = {{ "path.id" = {video}, "path.n" = 0 }}
 [[operations]]
 include-operation-id = "getVideo"

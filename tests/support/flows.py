@@ -224,7 +224,7 @@ async def pass_time(pool: Pool, seconds: float) -> None:
         ("slots", ("taken_at",)),
         ("replays", ("due_at", "look_at")),
         ("archives", ("created_at", "next_at", "lease_until", "kept_at", "expires_at")),
-        ("results", ("hold_until", "settled_at")),
+        ("results", ("hold_until",)),
     )
     for table, columns in moving:
         moved = ", ".join(f"{c} = {c} - make_interval(secs => $1)" for c in columns)
