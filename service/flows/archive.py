@@ -183,13 +183,12 @@ class Archiving:
         return await self._fetcher.fetch(fresh, into)
 
     async def _done(self, claimed: Claimed, kept: _Kept) -> None:
-        url, days = (
-            kept.location,
-            None,
-        )  # what was put somewhere is its owner's, and never deleted here
-        if claimed.place != PUT:
-            days = kept.days or None
+        if claimed.place == PUT:
+            # What was put somewhere is its owner's: nothing of it is deleted here.
+            url, days = kept.location, None
+        else:
             url = self._public_url + video_path(claimed.task_uuid, claimed.index)
+            days = kept.days or None
         archive = Archive(ArchiveState.KEPT, kept.media, url)
         size = kept.media.bytes
 

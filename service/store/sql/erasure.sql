@@ -64,10 +64,11 @@ WHERE i.tasks <> '{}' AND i.tasks @> ARRAY[$1::uuid]
 UPDATE callboard.slots AS s SET task_uuid = NULL, taken_at = NULL WHERE s.task_uuid = $1::uuid
 
 -- name: erase_archives
--- Have all files of a task deleted; whoever fetches one just now finds its claim gone, and deletes what it kept.
+-- Have all files of a task deleted; whoever fetches one just now finds its claim gone, and deletes what it kept. What is
+-- being fetched is deleted at its lease's end: by then nobody keeps anything any more, not even one who dies meanwhile.
 -- $1 uuid task
 UPDATE callboard.archives AS a
-SET state = 'deleting', next_at = clock_timestamp(), lease_until = NULL, lease_no = a.lease_no + 1, error = NULL
+SET state = 'deleting', next_at = greatest(clock_timestamp(), a.lease_until), lease_until = NULL, lease_no = a.lease_no + 1, error = NULL
 WHERE a.task_uuid = $1::uuid
 
 -- name: erase_task
