@@ -246,8 +246,24 @@ class Place(Protocol):
         """Delete what is kept there; nothing happens when it is gone. Raises PlaceError."""
         ...
 
+    async def delete_folder(self, folder: str) -> None:
+        """Delete all that is kept in a task's folder (`core.media.folder`); raises PlaceError."""
+        ...
+
     async def close(self) -> None:
         """Give back connections."""
+        ...
+
+
+class Places(Protocol):
+    """Finds places (`service.media.places.table`)."""
+
+    def of(self, to: str | tuple[str, ...], index: int) -> Place:
+        """Give the place for the file of one result; raises PlaceError."""
+        ...
+
+    def at(self, location: str) -> Place:
+        """Give the place where a file is; raises PlaceError."""
         ...
 
 

@@ -12,6 +12,8 @@ from service.core.fault import Fault, FaultKind
 MOST_DAYS = 3650
 NONE = "none"
 DISK = "disk"
+PUT = "put"
+"""How the place of what is put to a caller's own address is called: its URL's query is a secret."""
 STORES = ("s3", "gs", "az")
 """The schemes of object stores."""
 

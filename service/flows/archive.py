@@ -17,22 +17,24 @@ from uuid import UUID
 import structlog
 
 from service.core import media, retry
+from service.core.errors import Unavailable
 from service.core.fault import Fault, FaultKind
-from service.core.media import Archive, ArchiveState, Media, Wanted, read_wanted
+from service.core.media import PUT, Archive, ArchiveState, Media, Wanted, read_wanted
 from service.core.task import Card, Result, Task, Video
 from service.flows.apply import Apply
 from service.flows.discard import WAIT_FIRST, WAIT_LONGEST, Discard
 from service.flows.files import video_path
-from service.flows.keeping import PUT, Keeper, Lost, Places
+from service.flows.keeping import Keeper, Lost
 from service.flows.refresh import Refresh
 from service.flows.wake import Topic, Wake
-from service.ports import Dice, Fetcher, FetchError, PlaceError
+from service.ports import Dice, Fetcher, FetchError, PlaceError, Places
 from service.store import archives, history, tasks
 from service.store.archives import Claimed
 from service.store.pool import Conn, Pool, connection, transaction
 
 log = structlog.get_logger()
 
+BROKE = Fault("internal", "Keeping the video broke; see the log.", FaultKind.TRANSIENT)
 PLACE_REST_S = 60.0
 """For how long a place is left alone that takes no file at all: others would only find that out too."""
 OF_THE_PLACE = frozenset(
@@ -138,6 +140,13 @@ class Archiving:
             kept = await self._keeper.while_held(claimed, self._keep(claimed, task, card, result))
         except (FetchError, PlaceError) as error:
             await self._failed(claimed, error.fault)
+            return
+        except (Lost, Unavailable):
+            raise
+        except Exception:
+            # Else it would be fetched again at every lease's end, and never given up.
+            log.exception("archive.broke", task_id=str(task.task_uuid), index=claimed.index)
+            await self._failed(claimed, BROKE)
             return
         try:
             await self._done(claimed, kept)

@@ -5,9 +5,9 @@ from datetime import timedelta
 import structlog
 
 from service.core import media, retry
-from service.core.media import Archive, ArchiveState
-from service.flows.keeping import PUT, Keeper, Places
-from service.ports import Dice, PlaceError
+from service.core.media import PUT, Archive, ArchiveState
+from service.flows.keeping import Keeper
+from service.ports import Dice, PlaceError, Places
 from service.store import archives, tasks
 from service.store.archives import Claimed
 from service.store.pool import Pool, connection

@@ -22,7 +22,7 @@ from service.core.errors import (
 )
 from service.core.fault import Fault, FaultKind
 from service.core.link import Link, is_good, sign
-from service.core.media import ENDINGS, Archive, ArchiveState, Media
+from service.core.media import ENDINGS, PUT, Archive, ArchiveState, Media
 from service.core.states import ResultState
 from service.core.task import Task
 from service.flows.wake import Topic, Wake
@@ -35,8 +35,6 @@ log = structlog.get_logger()
 GONE = "gone"
 """What a place says of a file that is not there."""
 SHORT = Fault("short", "The file ends before its end.", FaultKind.PERMANENT)
-PUT = "put"
-"""The place of what was put to an address of the caller: nobody reads it from there."""
 
 
 class Places(Protocol):

@@ -2,40 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from service.core.errors import Unavailable
 from service.core.inputs import Archived
 from service.core.media import Archive
 from service.flows.apply import Applied, Apply, Change
-from service.ports import Place
 from service.store import archives
 from service.store.archives import Claimed
 from service.store.pool import Conn, Pool, connection, transaction
 
 T = TypeVar("T")
-PUT = "put"
-"""The place of what is put to a caller's own address."""
-
-
-class Places(Protocol):
-    """Finds places (`service.media.places.table`)."""
-
-    def of(self, to: str | tuple[str, ...], index: int) -> "TaskPlace":
-        """Give the place for the file of one result; raises PlaceError."""
-        ...
-
-    def at(self, location: str) -> "TaskPlace":
-        """Give the place where a file is; raises PlaceError."""
-        ...
-
-
-class TaskPlace(Place, Protocol):
-    """A place that can also forget all files of a task at once."""
-
-    async def delete_folder(self, folder: str) -> None:
-        """Delete all that is kept in a task's folder (`core.media.folder`); raises PlaceError."""
-        ...
 
 
 class Lost(Exception):

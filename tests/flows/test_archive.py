@@ -231,3 +231,24 @@ async def test_each_result_goes_to_the_address_it_was_given(keep: Keep, pool: Po
     assert second.archive.error.code == "no_url"
     texts = await pool.fetch("SELECT detail::text AS text FROM callboard.history")
     assert not any("secret" in row["text"] for row in texts)
+
+
+async def test_what_breaks_unexpectedly_counts_as_an_attempt_and_is_given_up_in_the_end(
+    keep: Keep, pool: Pool
+) -> None:
+    task_uuid = await keep.task()
+    await keep.done(task_uuid)
+
+    async def breaks() -> None:
+        raise ZeroDivisionError
+
+    keep.fetcher.meanwhile = breaks
+    await keep.run()
+    row = await keep.row(task_uuid)
+    assert (row["state"], row["attempts"], row["error"]) == ("pending", 1, "internal")
+    assert row["lease_until"] is None
+    assert keep.files() == []
+    await pass_time(pool, KEEPING.give_up.total_seconds() + 1)
+    keep.fetcher.meanwhile = breaks
+    await keep.run()
+    assert (await told(pool, task_uuid))[-1] == "video.archive_failed"

@@ -43,6 +43,9 @@ class Folder:
     async def keep(self, file: Path, name: str, media: Media) -> str:
         raise NotImplementedError("tests write files themselves")
 
+    async def delete_folder(self, folder: str) -> None:
+        raise NotImplementedError("tests delete files themselves")
+
     async def read(self, location: str, start: int, length: int) -> AsyncIterator[bytes]:
         try:
             file = (self.root / location).open("rb")

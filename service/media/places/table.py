@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from typing import Protocol
 
 from service.core.archive_target import read_store, store_of
 from service.core.fault import FaultKind
@@ -12,14 +11,6 @@ from service.media.places.faults import failed, refused_location
 from service.media.places.objects import Objects
 from service.media.places.put import Put
 from service.ports import Place
-
-
-class TaskPlace(Place, Protocol):
-    """A place that can also forget all files of a task at once."""
-
-    async def delete_folder(self, folder: str) -> None:
-        """Delete all that is kept in a task's folder (`core.media.folder`); raises PlaceError."""
-        ...
 
 
 class Places:
@@ -42,7 +33,7 @@ class Places:
         self._stores = tuple(read_store(url) for url in stores)
         self._buckets: dict[str, Objects] = {}
 
-    def of(self, to: str | tuple[str, ...], index: int) -> TaskPlace:
+    def of(self, to: str | tuple[str, ...], index: int) -> Place:
         """Give the place for the file of one result, by what a submission asked for (`core.media.Wanted.to`).
 
         Raises PlaceError: `no_url` when there are fewer URLs than results, `no_such_store` when the operator lends
@@ -58,7 +49,7 @@ class Places:
             return self._put.to(to[index])
         return self._disk if to == DISK else self._lent(to)
 
-    def at(self, location: str) -> TaskPlace:
+    def at(self, location: str) -> Place:
         """Give the place where a file is; raises PlaceError.
 
         What was written to a store stays readable and can be deleted when it is lent no more.

@@ -9,7 +9,7 @@ from service.media.places.clouds import Limits
 from service.media.places.disk import Disk
 from service.media.places.objects import Objects
 from service.media.places.put import Put
-from service.media.places.table import TaskPlace
+from service.ports import Place
 from tests.support.kept import Made, noise
 from tests.support.moto import REGION, Moto
 from tests.support.putting import putting
@@ -101,9 +101,9 @@ def objects(options: dict[str, str]) -> Objects:
 
 
 @pytest.fixture(params=["disk", "s3"])
-def place(request: pytest.FixtureRequest) -> TaskPlace:
+def place(request: pytest.FixtureRequest) -> Place:
     """Give each place that can read, in turn; neither has anything to close."""
-    made: TaskPlace = request.getfixturevalue("disk" if request.param == "disk" else "objects")
+    made: Place = request.getfixturevalue("disk" if request.param == "disk" else "objects")
     return made
 
 

@@ -14,8 +14,7 @@ from service.media.places.disk import Disk
 from service.media.places.handle import Handle, of_path
 from service.media.places.objects import Objects
 from service.media.places.put import Put
-from service.media.places.table import TaskPlace
-from service.ports import PlaceError
+from service.ports import Place, PlaceError
 from tests.conformance.places.conftest import Make
 from tests.support.kept import joined
 
@@ -69,7 +68,7 @@ async def test_many_files_leave_no_handle_behind(
         await request.read()
         return web.Response(status=500 if "bad" in request.path else 200)
 
-    async def one(place: TaskPlace) -> None:
+    async def one(place: Place) -> None:
         made = make(1000)
         with suppress(PlaceError):
             location = await place.keep(made.file, made.name, made.media)

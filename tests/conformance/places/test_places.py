@@ -8,8 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.core.fault import FaultKind
-from service.media.places.table import TaskPlace
-from service.ports import PlaceError
+from service.ports import Place, PlaceError
 from tests.conformance.places.conftest import Make
 from tests.support.kept import Made, fault_of, joined, noise, whole
 
@@ -17,14 +16,14 @@ MEGABYTE = 2**20
 
 
 @pytest.mark.parametrize("size", [0, 1, 700_000, 9 * MEGABYTE])
-async def test_what_was_kept_is_read_back_whole(place: TaskPlace, make: Make, size: int) -> None:
+async def test_what_was_kept_is_read_back_whole(place: Place, make: Make, size: int) -> None:
     made = make(size)
     location = await place.keep(made.file, made.name, made.media)
     assert location.endswith(made.name)
     assert await whole(place, location, size) == made.content
 
 
-async def test_any_range_is_read_back(place: TaskPlace, make: Make) -> None:
+async def test_any_range_is_read_back(place: Place, make: Make) -> None:
     made = make(5 * MEGABYTE + 3)
     location = await place.keep(made.file, made.name, made.media)
     edges = st.sampled_from([0, 1, 2**19, MEGABYTE, 4 * MEGABYTE, 5 * MEGABYTE, 5 * MEGABYTE + 3])
@@ -44,7 +43,7 @@ async def test_any_range_is_read_back(place: TaskPlace, make: Make) -> None:
         assert read == made.content[start : start + length], (start, length)
 
 
-async def test_parts_are_small_enough_to_hold(place: TaskPlace, make: Make) -> None:
+async def test_parts_are_small_enough_to_hold(place: Place, make: Make) -> None:
     made = make(6 * MEGABYTE)
     location = await place.keep(made.file, made.name, made.media)
     sizes = [len(part) async for part in place.read(location, 0, 6 * MEGABYTE)]
@@ -53,7 +52,7 @@ async def test_parts_are_small_enough_to_hold(place: TaskPlace, make: Make) -> N
 
 
 @pytest.mark.parametrize("size", [1000, 9 * MEGABYTE])
-async def test_keeping_twice_is_keeping_once(place: TaskPlace, make: Make, size: int) -> None:
+async def test_keeping_twice_is_keeping_once(place: Place, make: Make, size: int) -> None:
     made = make(size)
     first = await place.keep(made.file, made.name, made.media)
     second = await place.keep(made.again(), made.name, made.media)
@@ -63,7 +62,7 @@ async def test_keeping_twice_is_keeping_once(place: TaskPlace, make: Make, size:
 
 @pytest.mark.parametrize("size", [1000, 9 * MEGABYTE])
 async def test_those_who_keep_the_same_at_once_all_have_kept_it(
-    place: TaskPlace, make: Make, tmp_path: Path, size: int
+    place: Place, make: Make, tmp_path: Path, size: int
 ) -> None:
     made = make(size)
     rivals = [Made(tmp_path, made.content, made.task) for _ in range(5)]
@@ -73,7 +72,7 @@ async def test_those_who_keep_the_same_at_once_all_have_kept_it(
 
 
 async def test_what_has_another_length_under_its_name_is_written_over(
-    place: TaskPlace, make: Make, tmp_path: Path
+    place: Place, make: Make, tmp_path: Path
 ) -> None:
     made = make(1000)
     other = Made(tmp_path, noise(10), made.task)
@@ -82,9 +81,7 @@ async def test_what_has_another_length_under_its_name_is_written_over(
     assert await whole(place, location, 2000) == made.content
 
 
-async def test_file_that_is_not_there_or_not_whole_is_not_kept(
-    place: TaskPlace, make: Make
-) -> None:
+async def test_file_that_is_not_there_or_not_whole_is_not_kept(place: Place, make: Make) -> None:
     made = make(1000)
     made.file.write_bytes(made.content[:-1])
     fault = await fault_of(place.keep(made.file, made.name, made.media))
@@ -95,7 +92,7 @@ async def test_file_that_is_not_there_or_not_whole_is_not_kept(
     assert await whole(place, location, 1000) == made.content
 
 
-async def test_what_is_not_there_is_gone(place: TaskPlace, make: Make) -> None:
+async def test_what_is_not_there_is_gone(place: Place, make: Make) -> None:
     made = make()
     location = await place.keep(made.file, made.name, made.media)
     for start, length in ((0, 10), (5, 0)):
@@ -103,7 +100,7 @@ async def test_what_is_not_there_is_gone(place: TaskPlace, make: Make) -> None:
         assert (fault.code, fault.kind) == ("gone", FaultKind.PERMANENT)
 
 
-async def test_deleting_twice_is_deleting_once(place: TaskPlace, make: Make) -> None:
+async def test_deleting_twice_is_deleting_once(place: Place, make: Make) -> None:
     made, other = make(), make()
     location = await place.keep(made.file, made.name, made.media)
     beside = await place.keep(other.file, other.name, other.media)
@@ -114,7 +111,7 @@ async def test_deleting_twice_is_deleting_once(place: TaskPlace, make: Make) -> 
 
 
 async def test_folder_of_a_task_goes_with_all_in_it_and_nothing_else(
-    place: TaskPlace, make: Make
+    place: Place, make: Make
 ) -> None:
     made, other = make(), make()
     locations = [
@@ -130,7 +127,7 @@ async def test_folder_of_a_task_goes_with_all_in_it_and_nothing_else(
 
 
 async def test_reader_of_what_is_deleted_meanwhile_has_it_whole_or_an_error(
-    place: TaskPlace, make: Make
+    place: Place, make: Make
 ) -> None:
     made = make(9 * MEGABYTE)
     location = await place.keep(made.file, made.name, made.media)
@@ -146,7 +143,7 @@ async def test_reader_of_what_is_deleted_meanwhile_has_it_whole_or_an_error(
 
 
 async def test_deleting_and_keeping_in_one_folder_at_once_harm_each_other_not(
-    place: TaskPlace, make: Make, tmp_path: Path
+    place: Place, make: Make, tmp_path: Path
 ) -> None:
     made = make(1000)
     stays = [Made(tmp_path, noise(1000), made.task) for _ in range(12)]
@@ -168,7 +165,7 @@ async def test_deleting_and_keeping_in_one_folder_at_once_harm_each_other_not(
     "bad",
     ["", "/", "..", "../x", "a/../b", "a//b", "/etc/passwd", "a/", "./a", "file:///etc/passwd"],
 )
-async def test_location_that_leads_out_is_refused(place: TaskPlace, make: Make, bad: str) -> None:
+async def test_location_that_leads_out_is_refused(place: Place, make: Make, bad: str) -> None:
     made = make(10)
     location = await place.keep(made.file, made.name, made.media)
     prefix = location.removesuffix(made.name)
