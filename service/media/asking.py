@@ -24,7 +24,7 @@ REDIRECTS: Final = {
     *(HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND, HTTPStatus.SEE_OTHER),
     *(HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT),
 }
-GATHERED_BYTES: Final = 2**20
+GATHERED_BYTES: Final = 2**19
 """So much is handed to a thread at once: a hop for each 64 KiB would cost more than the writing."""
 BUFFER_BYTES: Final = 2**18
 """What aiohttp reads ahead, twice: with its 64 KiB it stops and starts the connection all the time."""
@@ -91,7 +91,7 @@ class Asking:
 
 
 async def blocks(response: aiohttp.ClientResponse) -> AsyncGenerator[list[bytes], None]:
-    """Read a body in blocks of about a mebibyte, each in the pieces that came; what comes before a break too.
+    """Read a body in blocks of about half a mebibyte, each in the pieces that came; what comes before a break too.
 
     Raises FetchError.
     """

@@ -30,7 +30,6 @@ is missing (Range with If-Range), or for all of it where that would not be safe.
 
 import asyncio
 from collections.abc import Awaitable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -44,14 +43,12 @@ from service.egress import Egress
 from service.media import faults
 from service.media.answers import Piece, read_rest, read_whole
 from service.media.asking import Asking, blocks, host_of
-from service.media.part import Part
+from service.media.part import Part, Threads
 from service.media.probe import Probe
 from service.media.space import Space
 from service.ports import FetchError
 
 ROOM_EVERY_BYTES: Final = 64 * 2**20
-THREADS: Final = 4
-"""Writers of all downloads together; not the loop's own threads, which resolve names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +90,14 @@ class Fetch:
         self._limits = limits
         self._space = space
         self._probe = probe
+        self._threads = Threads()
         self._asking = Asking(egress, limits.connect_s, limits.stall_s, redirects=limits.redirects)
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="fetch")
 
     async def close(self) -> None:
-        """Close connections and threads, once no download is under way; the egress too, as sinks do."""
+        """Close connections and processes, once no download is under way; the egress too, as sinks do."""
         await self._asking.close()
-        self._threads.shutdown(wait=False)
+        await self._probe.close()
+        self._threads.close()
 
     async def fetch(self, url: str, into: Path) -> Media:
         """Download a video to the file `into`, checked, synced and looked into; raises FetchError.

@@ -1,18 +1,17 @@
-"""What a file is: looked into by MediaInfo in a child process, which a hostile file may crash or hang."""
+"""What a file is: looked into by MediaInfo in another process (`peek`), which a hostile file may crash or hang."""
 
 import asyncio
-import json
 import os
 import signal
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pymediainfo import MediaInfo
 
 from service.core.media import Media
+from service.media.child import Child
 from service.media.faults import permanent, transient
 from service.media.kinds import Found, content_type, number, resemblance, whole_number
 
@@ -21,15 +20,18 @@ NO_LIBRARY = (
     "MediaInfo's library cannot be loaded, and without it no video can be kept: install pymediainfo from a wheel, "
     "which brings it, or the system's package (libmediainfo0v5, libmediainfo)."
 )
-NICE = 19
 CANNOT_OPEN = 2
-"""How the child ends when the file is not there."""
+"""The code when the file is not there."""
+TOO_LONG = -getattr(signal, "SIGALRM", 14)
+START_S = 10.0
+"""What a child may take beyond the time of a look: to begin, and to end one that took too long."""
+ONE_FILE_EACH = sys.platform == "win32"
 NOT_ITS_FAULT = {-signal.SIGTERM, -getattr(signal, "SIGKILL", 9)}
 """Ends that come from outside: an operator, or a system that ran out of memory."""
 
 
 class Probe:
-    """Looks into files, a few at a time."""
+    """Looks into files, a few at a time; each has a child that is begun when it is first needed and stays."""
 
     def __init__(
         self,
@@ -39,7 +41,7 @@ class Probe:
         memory_mb: int = 1024,
         at_once: int = 2,
     ) -> None:
-        """Give a child so much time, of the clock and of a processor, and memory.
+        """Give a look so much time, of the clock and of a processor, and memory.
 
         What takes too much of the processor is the file's doing and stays; of the clock, the machine's.
 
@@ -48,7 +50,9 @@ class Probe:
         if not MediaInfo.can_parse():
             raise RuntimeError(NO_LIBRARY)
         self._timeout_s = timeout_s
-        self._limits = (str(memory_mb), str(cpu_s + 1))
+        limits = map(str, (memory_mb, cpu_s + 1, timeout_s))
+        self._command = (sys.executable, "-P", str(CHILD), *limits)
+        self._idle: list[Child] = []
         self._places = asyncio.Semaphore(at_once)
 
     async def look(
@@ -90,53 +94,44 @@ class Probe:
             audio_codec=found.audio.get("Format"),
         )
 
+    async def close(self) -> None:
+        """End the children, once no look is under way."""
+        while self._idle:
+            await self._idle.pop().end()
+
     async def _ask(self, path: Path) -> Found:
         try:
-            code, out = await self._run(path)
+            code, raw = await self._answer(path)
         except TimeoutError:
-            raise transient(
-                "unreadable", f"Looking into the file took more than {self._timeout_s:g} s."
-            ) from None
+            code, raw = TOO_LONG, None
         except OSError as error:
-            raise transient("unreadable", f"No process could be started: {error}.") from error
+            text = f"The process that looks into files does not work: {error}."
+            raise transient("unreadable", text) from error
         if code == CANNOT_OPEN:
             raise transient("disk_error", "The file that was just written cannot be opened.")
+        if code == TOO_LONG:
+            text = f"Looking into the file took more than {self._timeout_s:g} s."
+            raise transient("unreadable", text)
         if code in NOT_ITS_FAULT:
             raise transient("unreadable", "The process that looked into the file was killed.")
-        try:
-            raw = json.loads(out) if code == 0 else None
-        except ValueError:
-            raw = None
         if raw is None:
             raise permanent("unreadable", f"MediaInfo cannot read the file and ended with {code}.")
         return _found(raw)
 
-    async def _run(self, path: Path) -> tuple[int | None, bytes]:
-        """Run the child; it ends before this does, whatever happens."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-P", str(CHILD), str(path), *self._limits),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=_environment(),
-        )
-        _step_back(process.pid)
+    async def _answer(self, path: Path) -> tuple[int, Mapping[str, Any] | None]:
+        """Ask a child; one that gave no answer is dead before this returns."""
+        child = self._idle.pop() if self._idle else await Child.start(self._command, _environment())
         try:
-            async with asyncio.timeout(self._timeout_s):
-                out, _ = await process.communicate()
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.communicate()
-        return process.returncode, out
-
-
-def _step_back(pid: int) -> None:
-    """Let callbacks go first: on two busy cores, looking into files made them wait (`make bench`)."""
-    if sys.platform != "win32":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, pid, NICE)
+            async with asyncio.timeout(self._timeout_s + START_S):
+                code, raw = await child.ask(str(path))
+        except BaseException:
+            await child.kill()
+            raise
+        if ONE_FILE_EACH:
+            await child.end()
+        else:
+            self._idle.append(child)
+        return code, raw
 
 
 def _environment() -> Mapping[str, str] | None:

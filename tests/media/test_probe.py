@@ -1,13 +1,8 @@
-"""Files are looked into by a child process: what it finds, and that nothing a file does reaches us."""
+"""Files are looked into: what is found in them."""
 
 import asyncio
-import os
 import random
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import pytest
 from hypothesis import given, settings
@@ -15,14 +10,14 @@ from hypothesis import strategies as st
 from pymediainfo import MediaInfo
 
 from service.core.fault import FaultKind
-from service.core.media import ENDINGS, Media
-from service.media import probe as probing
+from service.core.media import ENDINGS
 from service.media.kinds import CONTAINERS, PICTURES, Found, content_type, resemblance
 from service.media.probe import Probe
 from service.ports import FetchError
 from service.simulator.media import free, make_video
 from service.simulator.voice import make_voice
 from service.simulator.webm import make_webm, void
+from tests.support.fetching import closing, look
 
 VIDEO = make_video("probe")
 GIF = (
@@ -30,15 +25,6 @@ GIF = (
     b"\x02\x02D\x01\0;"
 )
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0\x90wS\xde\0\0\0\0IEND\xaeB`\x82"
-Look = Callable[..., Media]
-
-
-async def look(content: bytes, probe: Probe | None = None, **more: object) -> Media:
-    with NamedTemporaryFile() as file:
-        file.write(content)
-        file.flush()
-        given = {"sha256": "0" * 64, "size": len(content), **more}
-        return await (probe or Probe()).look(Path(file.name), **given)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -131,89 +117,10 @@ def _spoilt(content: bytes, dice: random.Random) -> bytes:
     return bytes(made)
 
 
-@pytest.mark.parametrize(
-    ("script", "kind"),
-    [
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", FaultKind.PERMANENT),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", FaultKind.TRANSIENT),
-        ("raise MemoryError", FaultKind.PERMANENT),
-        ("print('{')", FaultKind.PERMANENT),
-        ("import time; time.sleep(60)", FaultKind.TRANSIENT),
-        ("print('x' * 10**7, flush=True); import time; time.sleep(60)", FaultKind.TRANSIENT),
-    ],
-    ids=["crash", "killed", "memory", "nonsense", "hangs", "floods"],
-)
-async def test_a_child_that_crashes_or_hangs_leaves_the_service_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, kind: FaultKind
-) -> None:
-    child = tmp_path / "child.py"
-    child.write_text(
-        f"import os\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n{script}\n"
-    )
-    monkeypatch.setattr(probing, "CHILD", child)
-    with pytest.raises(FetchError) as caught:
-        await look(VIDEO, Probe(timeout_s=2 if "sleep" in script else 30))
-    assert (caught.value.fault.code, caught.value.fault.kind) == ("unreadable", kind)
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "pid").read_text()), 0)
-
-
-async def test_a_look_that_is_given_up_leaves_no_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    child, pid = tmp_path / "child.py", tmp_path / "pid"
-    os.mkfifo(pid)
-    child.write_text(
-        f"import os, time\nopen({str(pid)!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)\n"
-    )
-    monkeypatch.setattr(probing, "CHILD", child)
-    looking = asyncio.ensure_future(look(VIDEO))
-    number = int(await asyncio.to_thread(pid.read_text))
-    looking.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await looking
-    with pytest.raises(ProcessLookupError):
-        os.kill(number, 0)
-
-
-def test_whoever_reads_a_file_can_open_nothing_any_more(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_bytes(VIDEO)
-    script = f"""
-import socket, sys
-sys.path.insert(0, {str(probing.CHILD.parent)!r})
-from peek import Sealed
-sealed = Sealed({str(file)!r}, 1024, 5)
-open("/etc/hosts").close()
-sealed.seek(0)
-assert sealed.read(100)
-for do in (lambda: open("/etc/hosts"), socket.socket, lambda: bytearray(2**31)):
-    try:
-        do()
-    except (OSError, MemoryError) as error:
-        print(type(error).__name__)
-assert sealed.read(100)
-"""
-    done = subprocess.run((sys.executable, "-c", script), capture_output=True, check=True)
-    assert done.stdout.split() == [b"OSError", b"OSError", b"MemoryError"]
-
-
-async def test_the_child_is_told_none_of_our_secrets(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    child, said = tmp_path / "child.py", tmp_path / "said"
-    child.write_text(f"import os\nopen({str(said)!r}, 'w').write(repr(dict(os.environ)))\n")
-    monkeypatch.setattr(probing, "CHILD", child)
-    monkeypatch.setenv("CALLBOARD_RUNWARE_API_KEY", "5ecret")
-    with pytest.raises(FetchError):
-        await look(VIDEO)
-    assert "5ecret" not in said.read_text()
-    assert "PYTHONPATH" in said.read_text()
-
-
 async def test_a_file_that_is_gone_is_the_disks_fault(tmp_path: Path) -> None:
     with pytest.raises(FetchError) as caught:
-        await Probe().look(tmp_path / "gone", sha256="", size=1)
+        async with closing(Probe()) as probe:
+            await probe.look(tmp_path / "gone", sha256="", size=1)
     assert caught.value.fault.code == "disk_error"
     assert caught.value.fault.kind is FaultKind.TRANSIENT
 

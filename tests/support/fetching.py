@@ -1,16 +1,19 @@
-"""Fetchers for tests: quick limits, and only loopback is allowed."""
+"""Fetchers and probes for tests: quick limits, and only loopback is allowed."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import pytest
 from aiohttp.abc import AbstractResolver
 
 from service.core.fault import FaultKind
+from service.core.media import Media
 from service.core.url_guard import IPNetwork
 from service.egress import Egress
 from service.media.fetch import Fetch, Limits
@@ -55,3 +58,22 @@ def content_of(path: Path) -> bytes:
 def size_of(path: Path) -> int:
     """Say how many bytes a file has; -1 if there is none."""
     return path.stat().st_size if path.exists() else -1
+
+
+@asynccontextmanager
+async def closing(probe: Probe) -> AsyncIterator[Probe]:
+    """Close a probe in the end."""
+    try:
+        yield probe
+    finally:
+        await probe.close()
+
+
+async def look(content: bytes, probe: Probe | None = None, **more: Any) -> Media:
+    """Look into a file of this content."""
+    with NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        given = {"sha256": "0" * 64, "size": len(content), **more}
+        async with closing(probe or Probe()) as looking:
+            return await looking.look(Path(file.name), **given)
