@@ -116,6 +116,7 @@ async def _drain(
     cut_off = await supervisor.drain(settings.drain_seconds)
     with suppress(Unavailable):
         await flows.others.flush_once(wait_s=0)
+        await flows.archiving.let_go()
     if not cut_off:
         # What was cut off may have left leases: the next process here takes them over by this one's row.
         await flows.heartbeat.leave()

@@ -1,58 +1,75 @@
 """The typer app: every command in one table, and the exit codes of what goes wrong."""
 
 import sys
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command, get_group
 
 from service import __version__
-from service.cli import (
-    accounts,
-    batches,
-    deliveries,
-    demo,
-    doctor,
-    events,
-    keys,
-    migrate,
-    pull,
-    replays,
-    serve,
-    simulate,
-    subscriptions,
-    tasks,
-    verify,
-)
 from service.cli.output import Failed, err
+
+COMMANDS = {
+    "serve": "serve:serve",
+    "demo": "demo:demo",
+    "simulate": "simulate:simulate",
+    "migrate": "migrate:migrate",
+    "submit": "tasks:submit",
+    "tasks": "tasks:tasks",
+    "show": "tasks:show",
+    "watch": "tasks:watch",
+    "pull": "pull:pull",
+    "cancel": "tasks:cancel",
+    "retry": "tasks:retry",
+    "delete": "tasks:delete",
+    "events": "events:events",
+    "verify": "verify:verify",
+    "doctor": "doctor:doctor",
+    "batch": "batches:app",
+    "subscriptions": "subscriptions:app",
+    "deliveries": "deliveries:app",
+    "replays": "replays:app",
+    "keys": "keys:app",
+    "accounts": "accounts:app",
+}
+"""Module and name of each; in the order of the help."""
+
+
+class Commands(TyperGroup):
+    """The commands, each imported when it is called: all of them together take over a second."""
+
+    # Typer brings a click of its own, whose types are private.
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Name them."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import one; none if there is no such command."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        found = getattr(import_module(f"service.cli.{module}"), name)
+        if isinstance(found, typer.Typer):
+            group = get_group(found)
+            group.name = cmd_name
+            return group
+        alone = typer.Typer(add_completion=False)
+        alone.command(cmd_name)(found)
+        return get_command(alone)
+
 
 app = typer.Typer(
     name="callboard",
+    cls=Commands,
     help="Submits video generation jobs, correlates their callbacks, tells the world with events.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=True,
 )
-
-app.command("serve")(serve.serve)
-app.command("demo")(demo.demo)
-app.command("simulate")(simulate.simulate)
-app.command("migrate")(migrate.migrate)
-app.command("submit")(tasks.submit)
-app.command("tasks")(tasks.tasks)
-app.command("show")(tasks.show)
-app.command("watch")(tasks.watch)
-app.command("pull")(pull.pull)
-app.command("cancel")(tasks.cancel)
-app.command("retry")(tasks.retry)
-app.command("delete")(tasks.delete)
-app.command("events")(events.events)
-app.command("verify")(verify.verify)
-app.command("doctor")(doctor.doctor)
-app.add_typer(batches.app, name="batch")
-app.add_typer(subscriptions.app, name="subscriptions")
-app.add_typer(deliveries.app, name="deliveries")
-app.add_typer(replays.app, name="replays")
-app.add_typer(keys.app, name="keys")
-app.add_typer(accounts.app, name="accounts")
 
 
 def _version(wanted: bool) -> None:

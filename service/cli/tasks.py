@@ -49,10 +49,19 @@ def submit(
     idempotency_key: Annotated[
         str | None, typer.Option(help="Submitting twice makes one task.")
     ] = None,
+    archive: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PLACE",
+            help="Where the videos are kept: disk, an object store's URL, or none. What the file says comes first.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Submit tasks."""
     body = _read(file)
+    if archive is not None:
+        body = _kept(body, archive)
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
 
     async def main() -> list[Task]:
@@ -203,6 +212,13 @@ def _read(file: str) -> object:
     except ValueError as error:
         raise Failed(f"{file} is not JSON: {error}") from None
     return body
+
+
+def _kept(body: object, place: str) -> object:
+    """Have videos kept there, where a submission says nothing else."""
+    if isinstance(body, list):
+        return [_kept(one, place) for one in body]
+    return {"archive": place, **body} if isinstance(body, dict) else body
 
 
 def _code(made: list[Task]) -> int:

@@ -108,6 +108,11 @@ class Archiving:
         async with connection(self._pool) as conn:
             await archives.release(conn, claimed)
 
+    async def let_go(self) -> None:
+        """Give back what a drain cut off, for others to take at once: nothing of it goes on here."""
+        async with connection(self._pool) as conn:
+            await archives.end(conn, [self._worker])
+
     async def work(self, claimed: Claimed) -> None:
         """Fetch and keep a file, or delete it; what goes wrong is tried again later."""
         loop = asyncio.get_running_loop()

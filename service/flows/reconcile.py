@@ -14,11 +14,11 @@ import structlog
 
 from service.core.decide import Step, next_step
 from service.core.errors import Unavailable
-from service.core.fault import Fault, FaultKind
 from service.core.inputs import ReadFailed, Reading, ReadNothing, Report, Tick
-from service.core.task import FirstSend, Task
+from service.core.task import Task
 from service.flows.accounts import Accounts
 from service.flows.apply import Apply, Change
+from service.flows.asking import ask, may_call
 from service.flows.floor import USUAL, Floor, FloorPolicy
 from service.flows.heartbeat import Held
 from service.flows.submit import Submit
@@ -72,7 +72,7 @@ class Reconcile:
         match step:
             case Step.TICK:
                 await self._apply.run([Change(task.task_uuid, Tick(), "clock")])
-            case Step.SEND if self._may_call(task) is None:
+            case Step.SEND if may_call(self._upstreams, task) is None:
                 await self._submit.send_again(task)
             case Step.SEND | Step.READ:
                 if await self._accounts.read_turn(task):
@@ -127,7 +127,7 @@ class Reconcile:
         # It may have been erased since it was claimed.
         _, send = kept.get(task.task_uuid, ("", None))
         began = asyncio.get_running_loop().time()
-        reading = await self._ask(task, send)
+        reading = await ask(self._upstreams, task, send)
         took_ms = int((asyncio.get_running_loop().time() - began) * 1000)
         detail = {"durationMs": took_ms, **describe(reading)}
         self.reads[task.provider, str(detail["answer"])] += 1
@@ -135,28 +135,6 @@ class Reconcile:
         if isinstance(reading, ReadNothing | ReadFailed):
             reading = replace(reading, lease_no=task.lease_no)
         return reading, history.Entry(task.task_uuid, "upstream", "read", detail=detail)
-
-    def _may_call(self, task: Task) -> Fault | None:
-        """Say why this process cannot call for a task; none when it can."""
-        upstream = self._upstreams[task.provider]
-        if upstream.off_because is not None:
-            return Fault("provider_off", upstream.off_because, FaultKind.TRANSIENT)
-        if not upstream.knows(task.account):
-            text = f"This process has no key of the account {task.account}."
-            return Fault("no_api_key", text, FaultKind.TRANSIENT)
-        return None
-
-    async def _ask(self, task: Task, send: FirstSend | None) -> Reading:
-        if (why_not := self._may_call(task)) is not None:
-            return ReadFailed(why_not)
-        if send is None:
-            return ReadFailed(Fault("never_sent", "Nothing was sent from here."))
-        try:
-            return await self._upstreams[task.provider].client(task.account).read(task, send)
-        except Exception:
-            # A provider never raises; if one does, its task still has to reach its end.
-            log.exception("task.read_broke", task_id=str(task.task_uuid))
-            return ReadFailed(Fault("internal", "The read broke; see the log."))
 
 
 def describe(reading: Reading) -> dict[str, object]:

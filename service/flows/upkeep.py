@@ -5,7 +5,17 @@ from dataclasses import dataclass
 
 import structlog
 
-from service.store import callbacks, deliveries, events, keys, lanes, replays, upkeep, workers
+from service.store import (
+    archives,
+    callbacks,
+    deliveries,
+    events,
+    keys,
+    lanes,
+    replays,
+    upkeep,
+    workers,
+)
 from service.store.pool import Busy, Conn, Pool, connection, transaction
 from service.store.workers import Seen
 
@@ -28,6 +38,7 @@ class Pulse:
     days_ahead: int
     pending_callbacks: int
     undelivered: int
+    waiting_archives: int
     feed_lag_s: float
     workers: int
     oldest_beat_s: float
@@ -72,6 +83,7 @@ class Upkeep:
                 await upkeep.days_ahead(conn),
                 await callbacks.pending_count(conn, MOST_COUNTED),
                 await deliveries.undelivered(conn, MOST_COUNTED),
+                await archives.waiting(conn, MOST_COUNTED),
                 await events.lag_seconds(conn),
                 len(others),
                 max((w.silent_s for w in others), default=0.0),

@@ -53,6 +53,11 @@ async def claim(
     return [_claimed(r) for r in sorted(found, key=lambda r: r["next_at"])]
 
 
+async def waiting(conn: Conn, most: int) -> int:
+    """Count the files that wait to be fetched or deleted, or are under way, up to `most`."""
+    return int(await conn.fetchval(SQL["count_waiting_archives"], most))
+
+
 async def extend(conn: Conn, claimed: Claimed, lease_s: float, now: datetime | None = None) -> bool:
     """Keep a lease; false when it is lost."""
     return bool(
@@ -114,7 +119,7 @@ async def remove(conn: Conn, claimed: Claimed) -> bool:
 
 
 async def end(conn: Conn, workers: Sequence[UUID]) -> int:
-    """Give back what dead processes were at; gives how much."""
+    """Give back what processes were at that ended; gives how much."""
     return len(await conn.fetch(SQL["end_archives"], list(workers)))
 
 

@@ -63,6 +63,11 @@ GAUGES: tuple[tuple[str, str, Callable[[Pulse], float]], ...] = (
         "Deliveries that wait or are under way (at most 10000).",
         lambda p: p.undelivered,
     ),
+    (
+        "archives_waiting",
+        "Files of videos that wait to be fetched or deleted, or are under way (at most 10000).",
+        lambda p: p.waiting_archives,
+    ),
     ("feed_lag_seconds", "How long a transaction holds the feed back.", lambda p: p.feed_lag_s),
     ("workers", "Processes that share the database.", lambda p: p.workers),
     ("workers_oldest_beat_seconds", "How long the most silent one is.", lambda p: p.oldest_beat_s),

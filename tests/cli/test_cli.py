@@ -7,6 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
+from typer.testing import CliRunner
+
+from service.cli.main import COMMANDS, app
 from service.store.migrate import migrations
 from tests.support import database
 from tests.support.embedded import open_home, servers_on
@@ -108,6 +112,27 @@ def test_no_service_is_exit_3_and_no_key_is_exit_2(tmp_path: Path) -> None:
     assert "No service answers at" in ended.stderr
 
 
+def test_a_command_loads_nothing_of_the_others() -> None:
+    script = """
+import sys
+from service.cli.main import main
+sys.argv = ["callboard", "tasks", "--help"]
+try:
+    main()
+except SystemExit:
+    print(sorted({"asyncpg", "service.web", "service.bootstrap", "aiohttp.web"} & set(sys.modules)))
+"""
+    done = subprocess.run((sys.executable, "-c", script), capture_output=True, check=True)
+    assert done.stdout.endswith(b"\n[]\n")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_its_help(command: str) -> None:
+    ended = CliRunner().invoke(app, [command, "--help"])
+    assert ended.exit_code == 0
+    assert command in ended.stdout
+
+
 def test_an_unknown_role_is_exit_2(tmp_path: Path) -> None:
     ended = callboard("serve", "--role", "api,cook", CALLBOARD_DATA_DIR=str(tmp_path))
     assert ended.returncode == 2
@@ -142,6 +167,11 @@ async def test_tasks_go_in_and_are_followed_from_the_command_line() -> None:
         nobodys = callboard("submit", "-", stdin=json.dumps([TASK | {"account": "third"}]), **env)
         assert nobodys.returncode == 2
         assert "/0/account" in nobodys.stderr
+        nowhere = callboard("submit", "-", "--archive", "ftp://x", stdin=json.dumps(TASK), **env)
+        assert nowhere.returncode == 2
+        assert "/archive" in nowhere.stderr
+        own = json.dumps([TASK | {"archive": "none"}])
+        assert callboard("submit", "-", "--archive", "ftp://x", stdin=own, **env).returncode == 0
         assert callboard("cancel", task["taskUUID"], **env).returncode == 2
         again = json.loads(callboard("retry", task["taskUUID"], "--json", **env).stdout)
         assert again["retryOf"] == task["taskUUID"]

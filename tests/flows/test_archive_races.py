@@ -58,6 +58,19 @@ async def test_a_claim_that_was_given_back_is_anybodys(keep: Keep) -> None:
     assert (await keep.row(task_uuid))["attempts"] == 1
 
 
+async def test_what_a_drain_cut_off_is_anybodys_and_what_others_are_at_stays_theirs(
+    keep: Keep, pool: Pool
+) -> None:
+    for _ in range(2):
+        await arrived(keep)
+    other = keep.another(worker=UUID(int=7))
+    (mine,) = await keep.archiving.claim(1)
+    (theirs,) = await other.claim(1)
+    await keep.archiving.let_go()
+    assert [c.id for c in await other.claim(2)] == [mine.id]
+    assert theirs.id != mine.id
+
+
 async def test_a_rival_that_took_over_keeps_it_and_the_late_one_changes_nothing(
     keep: Keep, pool: Pool
 ) -> None:

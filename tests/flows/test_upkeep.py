@@ -68,6 +68,7 @@ async def test_the_pulse_counts_what_waits(house: House, pool: Pool) -> None:
     await call_back(house, (sick, said("NUL")))
     pulse = await house.upkeep.pulse()
     assert (pulse.pending_callbacks, pulse.undelivered, pulse.feed_lag_s) == (1, 1, 0)
+    assert pulse.waiting_archives == 0
 
 
 async def test_a_server_that_would_lose_what_was_answered_is_unfit(

@@ -75,9 +75,11 @@ class Keep:
         """Name the files that anybody can see, and those under way."""
         return sorted(str(p.relative_to(self.root)) for p in self.root.rglob("*") if p.is_file())
 
-    def another(self, lease_s: float = 60.0) -> Archiving:
+    def another(self, lease_s: float = 60.0, worker: UUID = WORKER) -> Archiving:
         """Make what another process would keep videos with."""
-        return archiving_of(self.house, self.fetcher, self.places, self.root, lease_s=lease_s)
+        return archiving_of(
+            self.house, self.fetcher, self.places, self.root, lease_s=lease_s, worker=worker
+        )
 
     def visible(self) -> list[str]:
         """Name the files that anybody can see."""
@@ -115,6 +117,7 @@ def archiving_of(
     *,
     keeping: Keeping = KEEPING,
     lease_s: float = 60.0,
+    worker: UUID = WORKER,
 ) -> Archiving:
     """Put together what keeps videos."""
     return Archiving(
@@ -127,7 +130,7 @@ def archiving_of(
         places,
         Disk(root).temp,
         keeping,
-        worker=WORKER,
+        worker=worker,
         lease_s=lease_s,
         public_url=PUBLIC_URL,
     )

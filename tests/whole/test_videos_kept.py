@@ -2,12 +2,14 @@
 
 import asyncio
 import hashlib
+import signal
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import asyncpg
 
 from tests.support.embedded import open_home
 from tests.support.file_watcher import is_whole, visible, watching
@@ -19,7 +21,7 @@ from tests.support.stub_upstream import running_stub
 
 TASKS = 30
 MEGABYTES = 2.5
-"""More than the mebibyte that is gathered before anything is written: half of it is on the disk."""
+"""More than what is gathered before anything is written: half of it is on the disk."""
 AT_ONCE = 8
 KEPT_BEFORE = 5
 PATIENCE_S = 50.0
@@ -163,9 +165,25 @@ async def test_a_process_killed_while_it_fetches_keeps_every_video_once_after_al
         assert not receiver.refused
 
 
-async def test_a_process_that_only_fetches_hears_at_once_of_a_video_to_keep(dsn: str) -> None:
+async def drained_in_the_middle(media: MediaServer, archive: Member, dsn: str) -> None:
+    """End who fetches while a file is at its half: what it was at is anybody's, though its lease is not over."""
+    media.go_on.clear()
+    await seen(lambda: media.at_half.total() == 1, archive)
+    archive.process.signal(signal.SIGTERM)
+    assert await asyncio.to_thread(archive.process.wait) == 0
+    conn = await asyncpg.connect(dsn)
+    try:
+        rows = await conn.fetch("SELECT state, lease_until FROM callboard.archives ORDER BY id")
+    finally:
+        await conn.close()
+    assert [tuple(r) for r in rows] == [("kept", None), ("pending", None)]
+
+
+async def test_a_process_that_only_fetches_hears_at_once_of_a_video_to_keep_and_gives_up_its_own(
+    dsn: str,
+) -> None:
     # Only notices can be in time: by itself each process would look once a minute.
-    more = KEEPS | {"CALLBOARD_LOOP_POLL_SECONDS": "60"}
+    more = KEEPS | {"CALLBOARD_LOOP_POLL_SECONDS": "60", "CALLBOARD_DRAIN_SECONDS": "0.5"}
     with open_home() as home:
         folder = home / "media"
         more["CALLBOARD_MEDIA_DIR"] = str(folder)
@@ -205,3 +223,6 @@ async def test_a_process_that_only_fetches_hears_at_once_of_a_video_to_keep(dsn:
                     assert answer.status == 200, await answer.text()
                     content = await answer.read()
                 assert content == large_video(name_of(task_uuid, 0), MEGABYTES)
+                await submit(session, rest)
+                await call_back(session, (await sends(stub, 2))[-1], media.url)
+                await drained_in_the_middle(media, archive, dsn)

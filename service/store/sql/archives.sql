@@ -43,6 +43,12 @@ SET lease_no = a.lease_no + 1, lease_owner = $3::uuid,
 WHERE a.id = ANY (ARRAY(SELECT due.id FROM due))
 RETURNING a.*, coalesce($4::timestamptz, clock_timestamp()) AS now
 
+-- name: count_waiting_archives
+-- How many files wait to be fetched or deleted, or are under way.
+-- $1 integer count no further
+SELECT count(*) FROM (SELECT FROM callboard.archives AS a WHERE a.state IN ('pending', 'deleting')
+                      LIMIT $1::integer) AS counted
+
 -- name: extend_archive
 -- Keep the lease of a long download; no row when it is lost.
 -- $1 bigint id
@@ -136,7 +142,7 @@ SELECT count(*) FROM deleting
 DELETE FROM callboard.archives AS a WHERE a.id = $1::bigint AND a.lease_no = $2::bigint RETURNING a.id
 
 -- name: end_archives
--- Give back what dead processes were fetching or deleting; gives how much.
+-- Give back what processes were fetching or deleting that ended; gives how much.
 -- $1 uuid[] workers
 WITH locked AS MATERIALIZED (
   SELECT a.id FROM callboard.archives AS a
