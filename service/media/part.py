@@ -22,6 +22,7 @@ PUSH_BACK_BYTES = 16 * 2**20
 than fresh ones by half (`make bench`), and videos do not drive the database out of the machine's memory."""
 SYNCERS = 4
 NICE = 10
+"""How far the writer steps back; at 19 a busy machine would let it starve."""
 PIECES = 512
 """How many pieces one system call takes (POSIX promises 16, Linux and macOS have 1024)."""
 
@@ -114,9 +115,11 @@ class Part:
 
     async def close(self) -> None:
         """Close the file after what is under way; raises nothing but cancellation."""
-        await self._finish()
-        self._next(self._close)
-        await self._finish()
+        try:
+            await self._finish()
+        finally:
+            self._next(self._close)
+            await self._finish()
 
     def _next(self, step: Callable[..., None], *given: Any) -> None:
         loop = asyncio.get_running_loop()

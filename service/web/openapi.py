@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol
 
 import orjson
@@ -216,11 +217,16 @@ def _schema(content: Schema | Sequence[type[BaseModel]], components: dict[str, S
 
 
 def _component(model: type[BaseModel], components: dict[str, Schema]) -> Schema:
-    schema = schema_of(model, REF + "{model}")
-    for name, part in {**schema.pop("$defs", {}), model.__name__: schema}.items():
+    for name, part in _parts(model).items():
         if components.setdefault(name, part) != part:
             raise ValueError(f"there are two shapes by the name of {name}")
     return {"$ref": REF + model.__name__}
+
+
+@cache  # most models are named by several operations, and each takes some milliseconds
+def _parts(model: type[BaseModel]) -> Mapping[str, Schema]:
+    schema = schema_of(model, REF + "{model}")
+    return {**schema.pop("$defs", {}), model.__name__: schema}
 
 
 PROBLEMS = {

@@ -127,13 +127,19 @@ async def test_a_download_that_is_given_up_writes_no_more_and_closes_its_file(
     assert size_of(into) == size
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["once", "twice"])
 @pytest.mark.parametrize("turns", range(0, 60, 3))
-async def test_it_may_be_given_up_at_any_moment(fetch: Fetch, into: Path, turns: int) -> None:
+async def test_it_may_be_given_up_at_any_moment(
+    fetch: Fetch, into: Path, turns: int, again: bool
+) -> None:
     async with raw_server(GOOD) as server:
         download = asyncio.ensure_future(fetch.fetch(server.url, into))
         for _ in range(turns):
             await asyncio.sleep(0)
         download.cancel()
+        if again:
+            await asyncio.sleep(0)
+            download.cancel()
         await asyncio.wait([download])
     assert download.cancelled()
     assert [name for name in _open() if name.endswith(".part")] == []
