@@ -30,7 +30,7 @@ class MediaServer:
     """Serves `/{name}`: the video of this name, padded by so many megabytes.
 
     `pace_bytes` is how much of each answer is sent a second; zero for as fast as it goes. While `go_on` is not set
-    every answer stops at its half; `at_half` counts those that did, by name.
+    every answer stops at its half, but the first `unheld` ones; `at_half` counts those that did, by name.
     """
 
     def __init__(self, megabytes: float, *, pace_bytes: int = 0, same: str | None = None) -> None:
@@ -39,6 +39,7 @@ class MediaServer:
         self.at_half: Counter[str] = Counter()
         self.go_on = asyncio.Event()
         self.go_on.set()
+        self.unheld = 0
         self._megabytes = megabytes
         self._pace_bytes = pace_bytes
         self._same = same
@@ -58,7 +59,7 @@ class MediaServer:
         answer.content_length = len(content)
         await answer.prepare(request)
         half = len(content) // 2
-        if not self.go_on.is_set():
+        if not self.go_on.is_set() and self.asked.total() > self.unheld:
             await answer.write(content[:half])
             self.at_half[name] += 1
             await self.go_on.wait()

@@ -112,16 +112,17 @@ def check_task(task: dict[str, Any], results: int, types: list[str], folder: Pat
 
 
 async def killed_in_the_middle(media: MediaServer, member: Member, folder: Path) -> None:
-    """Have some files kept and the next ones held at their half, and kill who fetches them."""
-    await seen(lambda: len(visible(folder)) >= KEPT_BEFORE, member)
-    media.go_on.clear()
-    await seen(lambda: media.at_half.total() >= AT_ONCE, member)
-    kept = len(visible(folder))
-    halves = [p.stat().st_size for p in (folder / ".tmp").iterdir()]
+    """Kill who fetches files when some are kept and the next ones are at their half."""
+    await seen(lambda: len(visible(folder)) == KEPT_BEFORE, member)
+    await seen(lambda: media.at_half.total() == AT_ONCE, member)
+
+    def halves() -> list[int]:
+        return [p.stat().st_size for p in (folder / ".tmp").iterdir()]
+
+    await seen(lambda: any(halves()), member)
     member.process.kill()
-    assert len(halves) >= AT_ONCE
-    assert any(halves)
-    assert KEPT_BEFORE <= kept < TASKS
+    assert len(halves()) >= AT_ONCE
+    assert len(visible(folder)) == KEPT_BEFORE
     media.go_on.set()
     member.process.start()
     await member.ready()
@@ -137,6 +138,8 @@ async def test_a_process_killed_while_it_fetches_keeps_every_video_once_after_al
             client() as session,
         ):
             stub.will(accepts)
+            media.unheld = KEPT_BEFORE
+            media.go_on.clear()
             fleet = Fleet(home, dsn, stub.url)
             more = KEEPS | {"CALLBOARD_MEDIA_DIR": str(folder)}
             with watching(folder) as watcher, fleet.member("one", **more) as one:
