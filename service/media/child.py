@@ -11,6 +11,8 @@ from contextlib import suppress
 from typing import Any
 
 LONGEST_ANSWER = 2**18
+END_S = 5.0
+"""One that is not doing anything ends at once; a service that stops does not wait for one that stands still."""
 
 
 class Child:
@@ -47,10 +49,14 @@ class Child:
             raise ChildProcessError("it ended, or gave no answer that can be read") from None
 
     async def end(self) -> None:
-        """Tell it that nothing more will be asked, and wait until it ends."""
+        """Tell it that nothing more will be asked, and wait until it ends; it is killed when that takes long."""
         if self._process.stdin is not None:
             self._process.stdin.close()
-        await self._process.wait()
+        try:
+            async with asyncio.timeout(END_S):
+                await self._process.wait()
+        except TimeoutError:
+            await self.kill()
 
     async def kill(self) -> None:
         """Kill it and its own, whatever it is doing."""

@@ -19,10 +19,10 @@ PUSH_EVERY_BYTES = 4 * 2**20
 """So much is on its way to the disk before it is pushed there: otherwise all of it waits for the end."""
 PUSH_BACK_BYTES = 16 * 2**20
 """What was pushed before is on the disk by now, and its memory is given back: pages that were just used are faster
-than fresh ones by half (`make bench`), and videos do not drive the database out of the machine's memory."""
+than fresh ones, and videos do not drive the database out of the machine's memory."""
 SYNCERS = 4
 NICE = 10
-"""How far the writer steps back; at 19 a busy machine would let it starve."""
+"""How far the writer steps back; not to 19, for it has to get on while the machine is busy."""
 PIECES = 512
 """How many pieces one system call takes (POSIX promises 16, Linux and macOS have 1024)."""
 
@@ -30,9 +30,8 @@ PIECES = 512
 class Threads:
     """The threads of all downloads; not the loop's own, which resolve names.
 
-    One writes and hashes for all, at most of a gigabyte a second, and steps back for whoever takes callbacks and for
-    Postgres: where videos come as fast as they can be written, callbacks waited for seconds beside one thread a
-    download, and wait for less than a tenth of one now (`make bench`). Others wait for the disk.
+    One writes and hashes for all, and steps back for whoever takes callbacks and for Postgres: with a thread a
+    download, callbacks waited for seconds where videos come as fast as they can be written. Others wait for the disk.
     """
 
     def __init__(self) -> None:
@@ -183,8 +182,9 @@ class Part:
 def _push(file: io.FileIO, start: int, end: int) -> None:
     """Have what was written brought to the disk meanwhile, and its pages let go that are there already."""
     if sys.platform == "linux":
-        # It begins the writing of what is not on the disk yet, and does not wait for it.
-        os.posix_fadvise(file.fileno(), start, end - start, os.POSIX_FADV_DONTNEED)
+        # It begins the writing of what is not on the disk yet, and does not wait for it. No file system has to take it.
+        with suppress(OSError):
+            os.posix_fadvise(file.fileno(), start, end - start, os.POSIX_FADV_DONTNEED)
 
 
 def _write_all(file: io.FileIO, chunks: Sequence[bytes]) -> None:

@@ -1,7 +1,7 @@
 """Looks into files by MediaInfo, each in a process forked for it: `python peek.py MEGABYTES CPU_SECONDS SECONDS`.
 
 Reads paths from standard input, one a line as JSON, and writes an answer to each, a line of JSON: `[code, found]`.
-Ends when its input does. Python and the library are loaded once, which takes six times as long as a look.
+Ends when its input does. Python and the library are loaded once, which takes several times as long as a look.
 
 A stranger's file is parsed by a library of C++. So the process that does may only take so much memory and time, opens
 nothing once it reads the file (no other file that this one names, no address, no program) and says nothing but what
@@ -34,7 +34,7 @@ FIELDS = {
     *("Format", "Format_Profile", "CodecID", "Duration", "Width", "Height", "IsTruncated"),
     *("Format_Settings", "FrameCount"),
 }
-Look = Callable[[str], Any]
+Look = Callable[[str], tuple[int, Any]]
 
 
 class Sealed:
@@ -102,17 +102,20 @@ def find(text: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def look(path: str, megabytes: int, cpu_seconds: int) -> Any:
-    """Say what a file is; this process is good for nothing else then. Raises OSError when it cannot be opened."""
-    file = Sealed(path, megabytes, cpu_seconds)
+def look(path: str, megabytes: int, cpu_seconds: int) -> tuple[int, Any]:
+    """Say what a file is; this process is good for nothing else then. Raises whatever the file brings about."""
+    try:
+        file = Sealed(path, megabytes, cpu_seconds)
+    except OSError:
+        return CANNOT_OPEN, None
     text = MediaInfo.parse(file, output="JSON") if file.head else "{}"
-    return {"head": file.head.hex(), "tracks": find(text)}
+    return 0, {"head": file.head.hex(), "tracks": find(text)}
 
 
 def apart(do: Look, path: str, seconds: float) -> tuple[int, Any]:
     """Look in a process of its own, which SIGALRM ends in time; gives its code and what it found."""
     if sys.platform == "win32":
-        return here(do, path)  # no fork there: this process ends after its first file
+        return do(path)  # no fork there: this process ends with its first file
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -136,17 +139,9 @@ def _be_the_child(do: Look, path: str, writing: int) -> NoReturn:
         # What is asked and answered here is nothing for a stranger's file.
         os.dup2(os.open(os.devnull, os.O_RDWR), 0)
         os.dup2(0, 1)
-        code, found = here(do, path)
+        code, found = do(path)
         os.write(writing, json.dumps(found).encode())
     os._exit(code)
-
-
-def here(do: Look, path: str) -> tuple[int, Any]:
-    """Look in this process, which a file may end."""
-    try:
-        return 0, do(path)
-    except OSError:
-        return CANNOT_OPEN, None
 
 
 def serve(do: Look, seconds: float) -> int:

@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import structlog
 from pymediainfo import MediaInfo
 
 from service.core.media import Media
 from service.media.child import Child
 from service.media.faults import permanent, transient
 from service.media.kinds import Found, content_type, number, resemblance, whole_number
+
+log = structlog.get_logger()
 
 CHILD = Path(__file__).with_name("peek.py")
 NO_LIBRARY = (
@@ -119,8 +122,16 @@ class Probe:
         return _found(raw)
 
     async def _answer(self, path: Path) -> tuple[int, Mapping[str, Any] | None]:
+        """Ask a child, and a new one where that ended since it was asked last: the download was long."""
+        if self._idle:
+            try:
+                return await self._answer_of(self._idle.pop(), path)
+            except (ChildProcessError, ConnectionError):
+                log.warning("probe.child_ended")
+        return await self._answer_of(await Child.start(self._command, _environment()), path)
+
+    async def _answer_of(self, child: Child, path: Path) -> tuple[int, Mapping[str, Any] | None]:
         """Ask a child; one that gave no answer is dead before this returns."""
-        child = self._idle.pop() if self._idle else await Child.start(self._command, _environment())
         try:
             async with asyncio.timeout(self._timeout_s + START_S):
                 code, raw = await child.ask(str(path))

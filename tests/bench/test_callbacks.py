@@ -9,7 +9,8 @@ import io
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
 
 import aiohttp
@@ -34,6 +35,7 @@ from service.store.tasks import NewTask
 pytestmark = pytest.mark.bench
 CALLBACKS = 4000
 AT_ONCE = 64
+Call = Callable[[UUID], Awaitable[object]]
 
 
 def new_task() -> NewTask:
@@ -128,10 +130,9 @@ async def _grouped(pool: Pool) -> float:
     return rate
 
 
-async def _applied(pool: Pool) -> tuple[float, list[float]]:
-    new = [new_task() for _ in range(CALLBACKS)]
-    async with pool.acquire() as conn, conn.transaction():
-        await tasks.insert(conn, "default", new)
+@asynccontextmanager
+async def receiving(pool: Pool) -> AsyncIterator[Call]:
+    """Run what applies callbacks, as a serving process does; gives what takes one."""
     wake, dice = Wake(), SystemDice()
     settings = load(runware_api_key="k", sync_api_key="k", poll_only=True)
     async with aiohttp.ClientSession() as session:
@@ -149,10 +150,17 @@ async def _applied(pool: Pool) -> tuple[float, list[float]]:
 
         async with asyncio.TaskGroup() as flushers:
             running = [flushers.create_task(_forever(batcher.flush_once)) for _ in range(2)]
-            measured = await timed(call, [n.task_uuid for n in new])
+            yield call
             for task in running:
                 task.cancel()
-    return measured
+
+
+async def _applied(pool: Pool) -> tuple[float, list[float]]:
+    new = [new_task() for _ in range(CALLBACKS)]
+    async with pool.acquire() as conn, conn.transaction():
+        await tasks.insert(conn, "default", new)
+    async with receiving(pool) as call:
+        return await timed(call, [n.task_uuid for n in new])
 
 
 async def _forever(step: Callable[[], Awaitable[int]]) -> None:

@@ -8,32 +8,19 @@ import asyncio
 import io
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from uuid import UUID
 
-import aiohttp
 import pytest
 import structlog
 
-from service.bootstrap.upstreams import Sessions, make_upstreams, policies
-from service.clock import SystemDice
-from service.core.states import CallbackOutcome
-from service.flows.apply import Apply
-from service.flows.batcher import Batcher
-from service.flows.fanout import Fanout
-from service.flows.receive import Incoming, Receive
-from service.flows.wake import Wake
 from service.media.fetch import Fetch
 from service.observe import set_up_logs
-from service.ports import RawCallback
-from service.settings import load
 from service.store import tasks
 from service.store.pool import Pool, create_pool
-from tests.bench.test_callbacks import body_of, new_task
+from tests.bench.test_callbacks import Call, new_task, receiving
 from tests.support.downloading import DOWNLOADS, downloaded_by_a_child, downloading, make_fetch
 from tests.support.media_server import MEGABYTE, served_by_a_child
 
@@ -50,7 +37,6 @@ UNPACED_BYTES = 20_000_000
 """About what each gets that is not paced."""
 MOST_TIMES_SLOWER = 2.0
 """What p99 may be with videos against without, by what was promised."""
-Call = Callable[[UUID], Awaitable[object]]
 
 
 @dataclass
@@ -79,36 +65,6 @@ class Rounds:
         )
         late = f"loop late by p99 {sorted(self.late)[int(len(self.late) * 0.99)]:.1f} ms"
         return f"{figures}, {late}, {rate:4.0f} MiB/s, {self.files} files, {busy:.0f} % of one core"
-
-
-@asynccontextmanager
-async def receiving(pool: Pool) -> AsyncIterator[Call]:
-    """Run what applies callbacks, as a serving process does; gives what takes one."""
-    wake, dice = Wake(), SystemDice()
-    settings = load(runware_api_key="k", sync_api_key="k", poll_only=True)
-    async with aiohttp.ClientSession() as session:
-        upstreams = make_upstreams(settings, Sessions(session, session), (b"k" * 32,))
-        apply = Apply(pool, wake, dice, Fanout(dice, "bench"), policies(settings))
-        receive = Receive(pool, wake, apply, upstreams)
-        batcher: Batcher[Incoming, CallbackOutcome] = Batcher(
-            receive.flush, most=100, most_waiting=10**6, most_bytes=2**30, patience_s=60
-        )
-
-        async def call(task_uuid: UUID) -> None:
-            raw = RawCallback(task_uuid, body_of(task_uuid), {"content-type": "application/json"})
-            outcome = await batcher.put(receive.open("runware", raw), 300)
-            assert outcome is CallbackOutcome.APPLIED
-
-        async with asyncio.TaskGroup() as flushers:
-            running = [flushers.create_task(_forever(batcher.flush_once)) for _ in range(2)]
-            yield call
-            for task in running:
-                task.cancel()
-
-
-async def _forever(step: Callable[[], Awaitable[int]]) -> None:
-    while True:
-        await step()
 
 
 async def measure(pool: Pool, call: Call, into: Rounds) -> None:

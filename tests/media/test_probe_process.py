@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from service.core.fault import FaultKind
+from service.media import child as children
 from service.media import peek
 from service.media import probe as probing
 from service.media.probe import Probe
@@ -47,6 +48,10 @@ class Fake:
         text = SERVES.format(folder=folder, pids=str(self._pids), only=only, script=script)
         self._child.write_text(text)
 
+    def outlives_its_input(self) -> None:
+        text = self._child.read_text().replace("sys.exit(", "(") + "time.sleep(60)\n"
+        self._child.write_text(text)
+
     def is_no_server(self, script: str) -> None:
         self._child.write_text(script)
 
@@ -78,9 +83,10 @@ def is_running(pid: int) -> bool:
         ("raise MemoryError", FaultKind.PERMANENT),
         ("os._exit(0)", FaultKind.PERMANENT),
         ("sys.stdin.read(); print('x', flush=True); os._exit(0)", FaultKind.PERMANENT),
-        ("return {'head': 'x' * 10**6}", FaultKind.PERMANENT),
+        ("return 0, {'head': 'x' * 10**6}", FaultKind.PERMANENT),
+        ("raise OSError(22, 'Invalid argument')", FaultKind.PERMANENT),
     ],
-    ids=["crash", "killed", "memory", "silence", "nonsense", "flood"],
+    ids=["crash", "killed", "memory", "silence", "nonsense", "flood", "seek"],
 )
 async def test_a_file_that_crashes_its_reader_does_not_reach_the_next_one(
     fake: Fake, script: str, kind: FaultKind
@@ -136,17 +142,26 @@ async def test_a_process_that_does_not_serve_is_not_the_files_fault(
     assert (caught.value.fault.code, caught.value.fault.kind) == ("unreadable", FaultKind.TRANSIENT)
 
 
-async def test_a_process_that_was_killed_while_nothing_was_asked_is_begun_again(fake: Fake) -> None:
+async def test_a_process_that_was_killed_while_nothing_was_asked_costs_no_download(
+    fake: Fake,
+) -> None:
     fake.does("pass")
     file = fake.folder / "video"
     file.write_bytes(VIDEO)
     async with closing(Probe()) as probe:
         await probe.look(file, sha256="0", size=1)
         os.kill(fake.pids()[0][0], signal.SIGKILL)
-        with pytest.raises(FetchError) as caught:
-            await probe.look(file, sha256="0", size=1)
-        assert caught.value.fault.kind is FaultKind.TRANSIENT
         assert (await probe.look(file, sha256="0", size=1)).width == 32
+
+
+async def test_a_process_that_does_not_end_when_it_is_told_to_is_killed(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(children, "END_S", 0.5)
+    fake.does("pass")
+    fake.outlives_its_input()
+    await look(VIDEO)
+    until(lambda: not any(map(is_running, fake.pids()[0])))
 
 
 async def test_a_look_that_is_given_up_leaves_no_process(fake: Fake) -> None:
