@@ -114,13 +114,13 @@ async def test_a_file_that_crashes_its_reader_does_not_reach_the_next_one(
 async def test_a_file_that_hangs_its_reader_costs_it_its_time_and_no_more(
     fake: Fake, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
-    monkeypatch.setattr(probing, "START_S", 2)
+    monkeypatch.setattr(probing, "START_S", 4)
     fake.does(script, only="bad")
     bad, good = fake.folder / "bad", fake.folder / "good"
     bad.write_bytes(VIDEO)
     good.write_bytes(VIDEO)
-    async with closing(Probe(timeout_s=1)) as probe:
-        with pytest.raises(FetchError, match="more than 1 s") as caught:
+    async with closing(Probe(timeout_s=2)) as probe:
+        with pytest.raises(FetchError, match="more than 2 s") as caught:
             await probe.look(bad, sha256="0", size=1)
         assert caught.value.fault.kind is FaultKind.TRANSIENT
         until(lambda: not is_running(fake.pids()[0][1]))

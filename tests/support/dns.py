@@ -1,13 +1,22 @@
 """A DNS server on loopback whose answers are written down, and a resolver that asks it."""
 
 import asyncio
+import logging
+import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
+from aiohttp.abc import ResolveResult
 from dnslib import AAAA, CNAME, QTYPE, RR, A, DNSRecord  # type: ignore[import-untyped]
 
+logger = logging.getLogger(__name__)
+ANSWER_S = 30
+"""How long an answer is waited for: only a machine that stands still takes this long (2 s failed a test once).
+
+Asked once only: a second question would have the next answer.
+"""
 Answers = Mapping[str, Sequence[Sequence[str]]]
 """Names, each with what is answered the first time, the second time…; the last one stays."""
 
@@ -43,6 +52,19 @@ class _Server(asyncio.DatagramProtocol):
         return found
 
 
+class _Telling(aiohttp.AsyncResolver):
+    """Says why a name was not found: whoever asked makes one word of it."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        try:
+            return await super().resolve(host, port, family)
+        except OSError:
+            logger.exception("%s was not resolved", host)
+            raise
+
+
 def _kind(value: str) -> str:
     if ":" in value:
         return "AAAA"
@@ -62,8 +84,13 @@ async def names(answers: Answers) -> AsyncIterator[aiohttp.AsyncResolver]:
         lambda: _Server(answers), local_addr=("127.0.0.1", 0)
     )
     port = transport.get_extra_info("sockname")[1]
-    resolver = aiohttp.AsyncResolver(
-        nameservers=["127.0.0.1"], udp_port=port, tcp_port=port, lookups="b", timeout=2, tries=1
+    resolver = _Telling(
+        nameservers=["127.0.0.1"],
+        udp_port=port,
+        tcp_port=port,
+        lookups="b",
+        timeout=ANSWER_S,
+        tries=1,
     )
     try:
         yield resolver
