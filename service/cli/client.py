@@ -34,7 +34,7 @@ class Api:
         path: str,
         *,
         body: object = None,
-        data: BinaryIO | None = None,
+        data: BinaryIO | AsyncIterator[bytes] | None = None,
         query: Mapping[str, object] | list[tuple[str, str]] | None = None,
         headers: Mapping[str, str] | None = None,
         timeout_s: float = CALL_S,

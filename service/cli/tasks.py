@@ -38,6 +38,16 @@ WAITS = {
 }
 
 
+Place = Annotated[
+    str | None,
+    typer.Option(
+        "--archive",
+        metavar="PLACE",
+        help="Where the videos are kept: disk, an object store's URL, or none. What the file says comes first.",
+    ),
+]
+
+
 def submit(
     file: Annotated[
         str,
@@ -49,13 +59,7 @@ def submit(
     idempotency_key: Annotated[
         str | None, typer.Option(help="Submitting twice makes one task.")
     ] = None,
-    archive: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PLACE",
-            help="Where the videos are kept: disk, an object store's URL, or none. What the file says comes first.",
-        ),
-    ] = None,
+    archive: Place = None,
     as_json: AsJson = False,
 ) -> None:
     """Submit tasks."""

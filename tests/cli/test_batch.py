@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -92,8 +93,15 @@ async def test_a_batch_that_fails_is_exit_1_and_wrong_lines_are_named_with_exit_
         assert "/line/3: The line is not JSON" in wrong.stderr
         assert batch("submit", "no-such-file", about=running).returncode == 2
 
+        own = json.dumps({**RUNWARE, "archive": "none"})
+        odd = f" {json.dumps(SYNC)}\r\n\n{own}\n[]\n{{\n"
+        kept = batch("submit", "-", "--archive", "ftp://x", about=running, stdin=odd)
+        assert kept.returncode == 2
+        assert re.findall(r"/line/[^:]+", kept.stderr) == ["/line/1/archive", "/line/4", "/line/5"]
+
         never = json.dumps(RUNWARE).replace("v.mp4", "v.mp4?simulate=lost")
-        made = json.loads(batch("submit", "-", "--json", about=running, stdin=never).stdout)
+        disk = ("--archive", "disk", "--json")
+        made = json.loads(batch("submit", "-", *disk, about=running, stdin=never).stdout)
         canceled = batch("cancel", made["id"], "--json", about=running)
         assert json.loads(canceled.stdout)["canceledNow"] in {0, 1}
         shown = batch("show", made["id"], about=running)

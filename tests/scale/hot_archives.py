@@ -19,7 +19,7 @@ ARCHIVES = {
     "get_archive": hot(lambda s: (s.kept["task_uuid"], s.kept["index"]), 10, 20, KEY),
     "claim_archives": hot(lambda s: (BATCH, 300, NOBODY, None), 300, 5000, DUE, ID, walks=True),
     "count_waiting_archives": hot(
-        lambda s: (10_000,), 12_000, 10_000, DUE, entries=12_000, whole=True, walks=True
+        lambda s: (10_000,), 12_000, 10_000, DUE, entries=12_000, walks=True
     ),
     "extend_archive": hot(lambda s: (*mine(s), 300, None), 10, 50, ID),
     "finish_archive": hot(lambda s: (*mine(s), "disk:x", 1, 30, None), 10, 100, ID),

@@ -111,23 +111,10 @@ READS = {
     "get_event": hot(lambda s: ("default", s.event_id), 50, 200, "events_named"),
     "feed_lag": hot(lambda s: (), 100, 500, "events_feed"),
     "count_pending": hot(
-        lambda s: (10_000,),
-        25_000,
-        10_000,
-        "callbacks_pending",
-        "callbacks_odd",
-        entries=25_000,
-        whole=True,
-        walks=True,
+        lambda s: (10_000,), 12_000, 10_000, "callbacks_pending", entries=12_000, walks=True
     ),
     "count_undelivered": hot(
-        lambda s: (10_000,),
-        50_000,
-        10_000,
-        "deliveries_order",
-        entries=25_000,
-        whole=True,
-        walks=True,
+        lambda s: (10_000,), 12_000, 10_000, "deliveries_order", entries=12_000, walks=True
     ),
     "list_callbacks": hot(lambda s: ("default", None, None, 50), 300, 1000, "callbacks_newest"),
     "list_callbacks: deep": hot(

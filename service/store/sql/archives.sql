@@ -44,10 +44,10 @@ WHERE a.id = ANY (ARRAY(SELECT due.id FROM due))
 RETURNING a.*, coalesce($4::timestamptz, clock_timestamp()) AS now
 
 -- name: count_waiting_archives
--- How many files wait to be fetched or deleted, or are under way.
+-- How many files wait to be fetched or deleted, or are under way; along their index, as count_undelivered.
 -- $1 integer count no further
 SELECT count(*) FROM (SELECT FROM callboard.archives AS a WHERE a.state IN ('pending', 'deleting')
-                      LIMIT $1::integer) AS counted
+                      ORDER BY a.next_at LIMIT (SELECT $1::integer)) AS counted
 
 -- name: extend_archive
 -- Keep the lease of a long download; no row when it is lost.

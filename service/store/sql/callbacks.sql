@@ -77,9 +77,10 @@ USING unnest($1::timestamptz[], $2::bigint[]) AS n (received_at, id)
 WHERE c.received_at = n.received_at AND c.id = n.id
 
 -- name: count_pending
--- How many callbacks wait to be applied.
+-- How many callbacks wait to be applied; along their index, as count_undelivered.
 -- $1 integer count no further
-SELECT count(*) FROM (SELECT FROM callboard.callbacks AS c WHERE c.outcome = 'pending' LIMIT $1::integer) AS counted
+SELECT count(*) FROM (SELECT FROM callboard.callbacks AS c WHERE c.outcome = 'pending'
+                      ORDER BY c.id LIMIT (SELECT $1::integer)) AS counted
 
 -- name: list_callbacks
 -- A page of the inbox, newest first: all of it, or what was applied, which most of it was.

@@ -155,7 +155,8 @@ WHERE d.state = 'sending' AND d.lease_until <= (SELECT coalesce($1::timestamptz,
 RETURNING d.id
 
 -- name: count_undelivered
--- How many deliveries wait or are under way.
+-- How many deliveries wait or are under way. Along their index, by a limit that no planner can see: else it reads the
+-- day's table as it lies, where what waits comes last, behind all that was delivered.
 -- $1 integer count no further
 SELECT count(*) FROM (SELECT FROM callboard.deliveries AS d WHERE d.state IN ('pending', 'sending')
-                      LIMIT $1::integer) AS counted
+                      ORDER BY d.target, d.task_uuid, d.id LIMIT (SELECT $1::integer)) AS counted
