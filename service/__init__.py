@@ -35,8 +35,8 @@ The way of one task:
 5. `flows.deliver` claims deliveries lane by lane (`flows.shares`, `core.breaker`) and sends them (`sinks`), signed, in order,
    again until they arrive; `flows.record` keeps what became of them, `flows.disable` ends what is gone.
 6. Where a video is to be kept, the commit of 4 left a row for it: `flows.archive` claims that, `media.fetch` downloads
-   (`media.part` writes, `media.probe` looks into it), `media.places` keep, and `core.holding` says what follows, also
-   for a `video.completed` that waited for its file.
+   (`media.pace` holds it back for callbacks, `media.part` writes, `media.probe` looks into it), `media.places` keep,
+   and `core.holding` says what follows, also for a `video.completed` that waited for its file.
    `flows.files` and `web.media` give it back; `flows.discard` deletes it when its time is over.
 
 What did not arrive is had again by `flows.again` (one, by hand) and `flows.replay` (a range, in the background).

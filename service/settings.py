@@ -116,6 +116,7 @@ class Settings(BaseSettings):
     disable_after_seconds: Seconds = 432_000
     replay_per_second: Annotated[int, Field(ge=1, le=1000)] = 50
     archive_concurrency: Annotated[int, Field(ge=1, le=200)] = 8
+    archive_bytes_per_second: Annotated[int, Field(ge=0)] = 50_000_000
     archive_give_up_seconds: Seconds = 86_400
     archive_timeout_seconds: Seconds = 900
     archive_stall_seconds: Seconds = 30

@@ -1,6 +1,7 @@
 """Where videos may be kept, put together: the disk, object stores with the operator's keys, callers' own addresses."""
 
 import os
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from service.egress import Egress
 from service.flows.archive import Archiving, Keeping
 from service.media.fetch import Fetch
 from service.media.fetch import Limits as FetchLimits
+from service.media.pace import Pace, never
 from service.media.places.disk import Disk
 from service.media.places.objects import Objects
 from service.media.places.put import Limits as PutLimits
@@ -51,8 +53,13 @@ class Archive:
         return await self.disk.sweep(LEFT_BEHIND_S, unix_time())
 
 
-def make_archive(stack: AsyncExitStack, settings: Settings) -> Archive:
-    """Make what fetches and keeps videos, inside a running loop; the stack closes it. Raises SettingsError."""
+def make_archive(
+    stack: AsyncExitStack, settings: Settings, quiet_s: Callable[[], float] = never
+) -> Archive:
+    """Make what fetches and keeps videos, inside a running loop; the stack closes it. Raises SettingsError.
+
+    `quiet_s` says for how long no callback came.
+    """
     proxy = proxy_of(settings)
     egress = Egress(settings.allow_networks, proxy=proxy)
     stack.push_async_callback(egress.close)
@@ -67,7 +74,8 @@ def make_archive(stack: AsyncExitStack, settings: Settings) -> Archive:
         total_s=settings.archive_timeout_seconds,
     )
     space = Space(media_dir(settings), settings.archive_min_free_bytes)
-    fetcher = Fetch(egress, limits, space, probe)
+    pace = Pace(settings.archive_bytes_per_second, quiet_s)
+    fetcher = Fetch(egress, limits, space, probe, pace)
     stack.push_async_callback(fetcher.close)
     # The clouds' own variables, for their own tools set them; obstore reads them too.
     environment = dict(os.environ)

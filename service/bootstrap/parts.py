@@ -154,7 +154,7 @@ async def make_parts(
         worker=worker,
         wake=wake,
     )
-    archive = make_archive(stack, settings)
+    archive = make_archive(stack, settings, lambda: batcher.quiet_s)
     archiving = Archiving(
         pool,
         apply,

@@ -6,6 +6,7 @@ when idle.
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -44,6 +45,12 @@ class Batcher(Generic[T, R]):
         self._queue: deque[_Waiting[T, R]] = deque()
         self._bytes = 0
         self._there = asyncio.Event()
+        self._came_at = -math.inf
+
+    @property
+    def quiet_s(self) -> float:
+        """For how long nothing came, in seconds; infinite before the first."""
+        return asyncio.get_running_loop().time() - self._came_at
 
     @property
     def waiting(self) -> int:
@@ -54,6 +61,7 @@ class Batcher(Generic[T, R]):
         """Wait for the group's commit; raises Unavailable when too much waits, or for too long."""
         if len(self._queue) >= self._most_waiting or self._bytes + size > self._most_bytes:
             raise Unavailable("Too much waits to be stored; nothing was stored.")
+        self._came_at = asyncio.get_running_loop().time()
         waiting = _Waiting[T, R](item, size, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._bytes += size

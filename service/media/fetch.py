@@ -43,6 +43,7 @@ from service.egress import Egress
 from service.media import faults
 from service.media.answers import Piece, read_rest, read_whole
 from service.media.asking import Asking, blocks, host_of
+from service.media.pace import Pace
 from service.media.part import Part, Threads
 from service.media.probe import Probe
 from service.media.space import Space
@@ -86,8 +87,16 @@ class _AskAgain(Exception):
 class Fetch:
     """Implements `ports.Fetcher`; how many downloads are under way at once is the caller's business."""
 
-    def __init__(self, egress: Egress, limits: Limits, space: Space, probe: Probe) -> None:
+    def __init__(
+        self,
+        egress: Egress,
+        limits: Limits,
+        space: Space,
+        probe: Probe,
+        pace: Pace | None = None,
+    ) -> None:
         self._limits = limits
+        self._pace = pace or Pace()
         self._space = space
         self._probe = probe
         self._threads = Threads()
@@ -185,9 +194,11 @@ class Fetch:
         asked_at = part.size
         async with aclosing(blocks(response)) as coming:
             async for block in coming:
-                if part.size + sum(map(len, block)) > self._limits.max_bytes:
+                size = sum(map(len, block))
+                if part.size + size > self._limits.max_bytes:
                     raise faults.too_large(self._limits.max_bytes)
                 await part.write(block)
+                await self._pace.take(size)
                 if part.size - asked_at >= ROOM_EVERY_BYTES:
                     asked_at = part.size
                     await self._require_room(min(_missing(piece, part), ROOM_EVERY_BYTES))

@@ -1,6 +1,7 @@
 """The batcher: groups by themselves, bounds, patience, and an answer for everybody."""
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -201,3 +202,16 @@ async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
         while not condition():  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0)
+
+
+async def test_it_says_for_how_long_nothing_came() -> None:
+    flush = Flush()
+    batcher = make(flush)
+    loop = asyncio.get_running_loop()
+    assert batcher.quiet_s == math.inf
+    before = loop.time()
+    async with asyncio.TaskGroup() as group:
+        flusher = group.create_task(batcher.flush_once(30))
+        await batcher.put(1, 1)
+        await flusher
+    assert 0 <= batcher.quiet_s <= loop.time() - before

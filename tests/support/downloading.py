@@ -6,7 +6,7 @@ another interpreter, so that sharing a machine can be told from sharing a proces
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -15,10 +15,13 @@ from uuid import uuid4
 
 from service.egress import Egress
 from service.media.fetch import Fetch, Limits
+from service.media.pace import Pace, never
 from service.media.probe import Probe
 from service.media.space import Space
+from service.settings import Settings
 
 DOWNLOADS = 20
+TOGETHER_BYTES = Settings.model_fields["archive_bytes_per_second"].default
 
 
 @dataclass
@@ -29,10 +32,11 @@ class Fetched:
     files: int = 0
 
 
-def make_fetch(folder: Path) -> Fetch:
-    """Make what serving processes fetch with, which may call loopback."""
+def make_fetch(folder: Path, quiet_s: Callable[[], float] = never) -> Fetch:
+    """Make what serving processes fetch with, which may call loopback; `quiet_s` as in `Pace`."""
     limits = Limits(connect_s=30, stall_s=60)
-    return Fetch(Egress([ip_network("127.0.0.0/8")]), limits, Space(folder), Probe())
+    pace = Pace(TOGETHER_BYTES, quiet_s)
+    return Fetch(Egress([ip_network("127.0.0.0/8")]), limits, Space(folder), Probe(), pace)
 
 
 @asynccontextmanager
