@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Sequence
 from uuid import UUID
+
+import pytest
 
 from service.ports import Outgoing, Sent, Sink, Target
 from tests.conformance.sinks.bench import until
@@ -51,7 +54,11 @@ async def deliver(sink: Sink, target: Target, event: Outgoing) -> list[Sent]:
         attempts.append(await sink.send(target, event))
         return attempts[-1].ok
 
-    await until(confirmed)
+    try:
+        await until(confirmed)
+    except TimeoutError:
+        said = Counter((a.error, a.response) for a in attempts)
+        pytest.fail(f"never confirmed: {said.most_common(5)}, at last {attempts[-1:]}")
     return attempts
 
 
