@@ -5,16 +5,9 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import structlog
-from hypothesis import HealthCheck, settings
 
 from service.store.pool import Pool, create_pool
 from tests.support import database
-
-# How fast examples are made and run is the machine's business, and one that stands still for a moment is no failure.
-settings.register_profile(
-    "any machine", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("any machine")
 
 _number = itertools.count(1)
 

@@ -107,7 +107,7 @@ def _kept_line(line: bytes, place: str) -> bytes:
     """Name the place in front of what a line says, and leave its text as it is; the service says what is wrong with it."""
     try:
         said = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return line
     if not isinstance(said, dict) or not said or "archive" in said:
         return line

@@ -49,7 +49,7 @@ class Batcher(Generic[T, R]):
 
     @property
     def quiet_s(self) -> float:
-        """For how long nothing came, in seconds; infinite before the first."""
+        """For how long nothing came, taken or refused, in seconds; infinite before the first."""
         return asyncio.get_running_loop().time() - self._came_at
 
     @property
@@ -59,9 +59,9 @@ class Batcher(Generic[T, R]):
 
     async def put(self, item: T, size: int) -> R:
         """Wait for the group's commit; raises Unavailable when too much waits, or for too long."""
+        self._came_at = asyncio.get_running_loop().time()
         if len(self._queue) >= self._most_waiting or self._bytes + size > self._most_bytes:
             raise Unavailable("Too much waits to be stored; nothing was stored.")
-        self._came_at = asyncio.get_running_loop().time()
         waiting = _Waiting[T, R](item, size, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._bytes += size

@@ -94,10 +94,15 @@ async def test_a_batch_that_fails_is_exit_1_and_wrong_lines_are_named_with_exit_
         assert batch("submit", "no-such-file", about=running).returncode == 2
 
         own = json.dumps({**RUNWARE, "archive": "none"})
-        odd = f" {json.dumps(SYNC)}\r\n\n{own}\n[]\n{{\n"
+        odd = f" {json.dumps(SYNC)}\r\n\n{own}\n[]\n{{\n" + "[" * 9999
         kept = batch("submit", "-", "--archive", "ftp://x", about=running, stdin=odd)
         assert kept.returncode == 2
-        assert re.findall(r"/line/[^:]+", kept.stderr) == ["/line/1/archive", "/line/4", "/line/5"]
+        assert re.findall(r"/line/[^:]+", kept.stderr) == [
+            "/line/1/archive",
+            "/line/4",
+            "/line/5",
+            "/line/6",
+        ]
 
         never = json.dumps(RUNWARE).replace("v.mp4", "v.mp4?simulate=lost")
         disk = ("--archive", "disk", "--json")

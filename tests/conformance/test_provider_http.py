@@ -205,7 +205,7 @@ class TestSubmit:
 
         stub.will(half_then_hang if begun else stub.hang)
         bench.provider = bench.make(timeout_s=QUICK_S)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(QUICK_S + 1):
             got = await bench.submit()
         assert isinstance(got, SubmitUnknown)
         assert not got.answered

@@ -215,3 +215,10 @@ async def test_it_says_for_how_long_nothing_came() -> None:
         await batcher.put(1, 1)
         await flusher
     assert 0 <= batcher.quiet_s <= loop.time() - before
+
+
+async def test_what_is_refused_came_too() -> None:
+    batcher = make(Flush())
+    with pytest.raises(Unavailable):
+        await batcher.put(1, BYTES + 1)
+    assert batcher.quiet_s < math.inf

@@ -101,9 +101,9 @@ async def test_retry_after_stretches_a_wait(house: House, pool: Pool) -> None:
     await processing(house)
     house.sink.answers = [Sent(ok=False, status=429, error="http_429", retry_after_s=9)]
     await house.deliver_due()
-    await pass_time(pool, 6)
+    await pass_time(pool, 8)
     assert await house.deliver_due() == 0
-    await pass_time(pool, 3.1)
+    await pass_time(pool, 1.1)
     assert await house.deliver_due() == 1
 
 

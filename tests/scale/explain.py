@@ -20,10 +20,7 @@ class Touched:
     """What one run of a statement touched."""
 
     rows: int
-    """Of all steps of the plan, the most rows that one read, sorted or threw away.
-
-    A bitmap of an index is none: it has entries, also of what ended, and what it leads to is read by the next step.
-    """
+    """Of all steps of the plan, the most rows that one read, sorted or threw away."""
     pages: int
     """Pages of tables and indexes, in memory or not; a page that is looked at twice counts twice."""
     entries: int
@@ -99,7 +96,7 @@ async def _read(conn: Any, told: dict[str, Any], entries: int) -> Touched:
     }
     indexes = {n["Index Name"] for n in nodes if "Index Name" in n and n["Actual Loops"]}
     return Touched(
-        rows=round(max(_rows(n) for n in nodes if n["Node Type"] != "Bitmap Index Scan")),
+        rows=round(max(_rows(n) for n in nodes)),
         pages=plan["Shared Hit Blocks"] + plan["Shared Read Blocks"],
         entries=entries,
         indexes=frozenset(big_indexes[i] for i in indexes & big_indexes.keys()),

@@ -13,7 +13,7 @@ from dnslib import AAAA, CNAME, QTYPE, RR, A, DNSRecord  # type: ignore[import-u
 
 logger = logging.getLogger(__name__)
 ANSWER_S = 30
-"""How long an answer is waited for: only a machine that stands still takes this long (2 s failed a test once).
+"""How long an answer is waited for, where the caller does not give up before: only a machine that stands still takes long.
 
 Asked once only: a second question would have the next answer.
 """

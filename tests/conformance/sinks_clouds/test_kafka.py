@@ -107,7 +107,7 @@ async def test_a_topic_that_does_not_exist_is_unroutable(
     kafka: KafkaMock, kafka_sink: KafkaSink, make_event: Events
 ) -> None:
     kafka.lose_topic("t")
-    sent = await kafka_sink.send(to(kafka, timeout_s=30), make_event())
+    sent = await kafka_sink.send(to(kafka, timeout_s=1), make_event())
     assert (sent.ok, sent.error) == (False, "unroutable")
 
 
